@@ -1,0 +1,115 @@
+"""What a source of studies can do: small protocols, held separately."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from dicomlab.catalog._query import Query
+    from dicomlab.safety import ByteSource
+
+Value: TypeAlias = str | int | float | tuple[str, ...] | tuple[float, ...] | None
+Record: TypeAlias = Mapping[str, Value]
+"""What a source answers for one patient, study, series or instance: values by DICOM keyword."""
+
+
+class Attributes(Protocol):
+    """Read access to one data set, wherever it is kept; `dicomlab.safety.Header` is one.
+
+    Attributes are named by keyword; an absent and an empty one are alike.
+    """
+
+    def __contains__(self, keyword: str) -> bool: ...
+
+    def strings(self, keyword: str) -> tuple[str, ...]:
+        """Return the values of a text attribute."""
+
+    def string(self, keyword: str) -> str | None:
+        """Return the first value of a text attribute."""
+
+    def numbers(self, keyword: str) -> tuple[float, ...]:
+        """Return the values of a numeric attribute."""
+
+    def number(self, keyword: str) -> float | None:
+        """Return the first value of a numeric attribute."""
+
+    def integer(self, keyword: str) -> int | None:
+        """Return the first value of an integer attribute."""
+
+    def items(self, keyword: str) -> Sequence[Attributes]:
+        """Return the items of a sequence."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLocation:
+    """A frame that lies in one piece in a local file."""
+
+    path: Path
+    offset: int
+    length: int
+
+
+class Frames(Protocol):
+    """The encoded frames of one instance, each readable without the others."""
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """How the frames are encoded."""
+
+    def __len__(self) -> int:
+        """Return how many frames there are."""
+
+    def read(self, index: int) -> bytes:
+        """Return the encoded bytes of a frame, counted from 0."""
+
+    def locate(self, index: int) -> FrameLocation | None:
+        """Return where a frame lies, ``None`` where it is not in one piece of a local file."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceData:
+    """One instance as a source offers it for volumes: its attributes now, its frames later.
+
+    Attributes
+    ----------
+    frames
+        ``None`` for an instance without pixel data.
+    """
+
+    sop_instance_uid: str
+    attributes: Attributes
+    frames: Frames | None
+
+
+class Finds(Protocol):
+    """Answers queries."""
+
+    def records(self, query: Query) -> Iterator[Record]:
+        """Yield one record for each entity that matches, in a stable order."""
+
+
+class ReadsHeaders(Protocol):
+    """Gives attributes without pixels."""
+
+    def instances(self, series_instance_uid: str) -> Sequence[InstanceData]:
+        """Return the instances of a series.
+
+        Raises
+        ------
+        NotFoundError
+            The source holds no such series.
+        """
+
+
+class Retrieves(Protocol):
+    """Gives whole instances."""
+
+    def retrieve(self, query: Query) -> Iterator[tuple[str, ByteSource]]:
+        """Yield SOP Instance UID and bytes (a Part 10 file) of each instance that matches."""
+
+
+class Source(Finds, Retrieves, Protocol):
+    """Anything that studies can be asked of and fetched from."""

@@ -1,0 +1,37 @@
+"""What DICOM says: attributes, UIDs, transfer syntaxes, levels and keys."""
+
+from dicomlab.standard._dictionary import (
+    Attribute,
+    attribute,
+    attribute_at,
+    keyword_of,
+    sop_class_name,
+    tag_of,
+    tag_text,
+    uid_name,
+    vr_of,
+)
+from dicomlab.standard._levels import LEVEL_KEYS, UNIQUE_KEY, Level
+from dicomlab.standard._transfer_syntaxes import (
+    TRANSFER_SYNTAXES,
+    TransferSyntax,
+    transfer_syntax,
+)
+
+__all__ = [
+    "LEVEL_KEYS",
+    "TRANSFER_SYNTAXES",
+    "UNIQUE_KEY",
+    "Attribute",
+    "Level",
+    "TransferSyntax",
+    "attribute",
+    "attribute_at",
+    "keyword_of",
+    "sop_class_name",
+    "tag_of",
+    "tag_text",
+    "transfer_syntax",
+    "uid_name",
+    "vr_of",
+]

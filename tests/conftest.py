@@ -1,0 +1,107 @@
+"""What every tier shares: markers by folder, peers, real data, and the results for the register."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.peers import PeerMissingError, Peers
+
+ROOT = Path(__file__).parents[1]
+TIERS = {
+    "unit", "property", "contract", "interop", "fuzz", "browser", "notebooks", "bench", "typing",
+}  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that names the results file of a tier."""
+    parser.addoption("--results", type=Path, help="write what passed, as JSON, for the register")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect results where they were asked for."""
+    target = config.getoption("--results")
+    if target is not None:
+        config.pluginmanager.register(Results(ROOT / target), "dicomlab-results")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the tier of its folder."""
+    for item in items:
+        parts = set(item.path.relative_to(ROOT / "tests").parts)
+        for tier in TIERS & parts:
+            item.add_marker(tier)
+
+
+def commit() -> str:
+    """Return the commit that is checked out, with ``+`` where files differ from it."""
+    git = ["git", "-C", str(ROOT)]
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    dirty = subprocess.run(
+        [*git, "status", "--porcelain"], capture_output=True, text=True, check=False
+    )
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+class Results:
+    """Writes one JSON file for a run: every test's outcome, its rows, and the peers it started."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.tests: dict[str, dict[str, Any]] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Any:
+        """Note the outcome; a failure in any phase is the test's."""
+        report = yield
+        entry = self.tests.setdefault(
+            item.nodeid,
+            {
+                "outcome": "passed",
+                "rows": [
+                    [mark.args[0], mark.kwargs.get("check")] for mark in item.iter_markers("req")
+                ],
+                "peers": [],
+            },
+        )
+        if report.outcome != "passed" and entry["outcome"] == "passed":
+            entry["outcome"] = report.outcome
+        started = [name for key, name in item.user_properties if key == "peer"]
+        entry["peers"] = sorted({*entry["peers"], *started})
+        return report
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the file, whole or not at all."""
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.target.with_suffix(".partial")
+        partial.write_text(json.dumps({"commit": commit(), "tests": self.tests}, indent=1))
+        partial.replace(self.target)
+
+
+@pytest.fixture
+def peers(request: pytest.FixtureRequest) -> Peers:
+    """Find other implementations; a missing one skips, or fails where peers are required."""
+
+    def missing(error: PeerMissingError) -> None:
+        if os.environ.get("DICOMLAB_PEERS") == "required":
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+    def started(name: str) -> None:
+        request.node.user_properties.append(("peer", name))
+
+    return Peers(missing=missing, started=started)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real DICOM files that ``DICOMLAB_TEST_DATA`` names."""
+    folder = os.environ.get("DICOMLAB_TEST_DATA")
+    if not folder:
+        pytest.skip("DICOMLAB_TEST_DATA is not set: no real DICOM files to test on")
+    return Path(folder)
