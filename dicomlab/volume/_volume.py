@@ -1,0 +1,330 @@
+"""A volume: planes that are read when they are needed, and where they lie."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dicomlab.geometry import Grid
+from dicomlab.pixels import VoiWindow
+from dicomlab.volume import _itk
+from dicomlab.volume._reader import ArrayReader, SliceReader
+from dicomlab.volume._suv import SuvInputs
+
+if TYPE_CHECKING:
+    import dask.array as da
+    import itk
+    import xarray as xr
+
+_ALL = slice(None)
+SplitValue: TypeAlias = str | int | float | tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """One regular grid of values from one series, read when they are needed.
+
+    Array axes are (slice, row, column), points are (x, y, z) in LPS millimetres. Slices are in the
+    order of their position along the normal of the plane.
+
+    Attributes
+    ----------
+    reader
+        Gives the stored planes.
+    grid
+        Where the voxels lie.
+    rescale_slope, rescale_intercept
+        One a slice: modality value = slope * stored value + intercept (PS3.3 C.11.1). Read-only.
+    units
+        Of the modality values: ``"HU"``, the PET's Units (0054,1001), or what the file says; ``""``
+        where it says nothing.
+    modality, series_description, series_instance_uid, study_instance_uid, frame_of_reference_uid
+        As in the series.
+    sop_instance_uids, frame_numbers
+        Where each slice comes from; frames count from 1. Empty for a volume made from an array.
+    split
+        What tells this volume from the others of its series, by keyword: ``{"EchoTime": 4.9}``.
+    windows
+        The series' own VOI windows.
+    suv
+        What SUV is computed from, for a PET.
+    pixel_padding_value
+        Stored value that stands outside the field of view (0028,0120).
+    bits_stored
+        Bits of a stored value that carry information, all those of its type by default.
+    """
+
+    reader: SliceReader
+    grid: Grid
+    rescale_slope: NDArray[np.float64]
+    rescale_intercept: NDArray[np.float64]
+    units: str = ""
+    modality: str = ""
+    series_description: str = ""
+    series_instance_uid: str = ""
+    study_instance_uid: str = ""
+    frame_of_reference_uid: str | None = None
+    sop_instance_uids: tuple[str, ...] = ()
+    frame_numbers: tuple[int, ...] = ()
+    split: Mapping[str, SplitValue] = field(default_factory=dict)
+    windows: tuple[VoiWindow, ...] = ()
+    suv: SuvInputs | None = None
+    pixel_padding_value: int | None = None
+    bits_stored: int | None = None
+
+    def __post_init__(self) -> None:
+        if tuple(self.reader.shape) != self.grid.shape:
+            raise ValueError(f"the reader has {self.reader.shape}, the grid {self.grid.shape}")
+        slices = self.grid.shape[0]
+        for name in ("rescale_slope", "rescale_intercept"):
+            values = np.broadcast_to(np.asarray(getattr(self, name), np.float64), slices).copy()
+            values.setflags(write=False)
+            object.__setattr__(self, name, values)
+        for name in ("sop_instance_uids", "frame_numbers"):
+            found = len(getattr(self, name))
+            if found not in (0, slices):
+                raise ValueError(f"{name} has {found} entries for {slices} slices")
+
+    @classmethod
+    def from_array(
+        cls,
+        array: NDArray[np.generic],
+        grid: Grid,
+        *,
+        rescale_slope: ArrayLike = 1.0,
+        rescale_intercept: ArrayLike = 0.0,
+        units: str = "",
+        modality: str = "",
+        series_description: str = "",
+    ) -> Self:
+        """Return a volume of stored values that are in memory.
+
+        Parameters
+        ----------
+        array
+            Stored values, shape (slice, row, column).
+        grid
+            Where they lie, of the same shape.
+        rescale_slope, rescale_intercept
+            One number, or one a slice.
+        """
+        return cls(
+            ArrayReader(array),
+            grid,
+            np.asarray(rescale_slope, np.float64),
+            np.asarray(rescale_intercept, np.float64),
+            units=units,
+            modality=modality,
+            series_description=series_description,
+        )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of slices, rows and columns."""
+        return self.grid.shape
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """The grid's `index_to_lps`."""
+        return self.grid.index_to_lps
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxel centres along slice, row and column axis."""
+        return self.grid.spacing_mm
+
+    @property
+    def stored_range(self) -> tuple[int, int]:
+        """Least and greatest stored value that `bits_stored` allows."""
+        kind = self.reader.dtype
+        if kind.kind == "f":
+            raise TypeError("stored floating point values have no such range")
+        bits = self.bits_stored or kind.itemsize * 8
+        if kind.kind == "i":
+            return -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+        return 0, (1 << bits) - 1
+
+    @cached_property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the modality values.
+
+        Integers stay integers where one whole slope and intercept hold for all slices: the first
+        of int16, int32 and int64 that has room. All else is float32, or float64 where the stored
+        values have more bits than float32 keeps.
+        """
+        kind = self.reader.dtype
+        if kind.kind == "f":
+            return kind
+        slope, intercept = float(self.rescale_slope[0]), float(self.rescale_intercept[0])
+        alike = bool((self.rescale_slope == slope).all())
+        alike = alike and bool((self.rescale_intercept == intercept).all())
+        if alike and slope.is_integer() and intercept.is_integer():
+            ends = [int(slope) * end + int(intercept) for end in self.stored_range]
+            for candidate in (np.int16, np.int32, np.int64):
+                bounds = np.iinfo(candidate)
+                if bounds.min <= min(ends) and max(ends) <= bounds.max:
+                    return np.dtype(candidate)
+        bits = self.bits_stored or kind.itemsize * 8
+        return np.dtype(np.float32 if bits <= 24 else np.float64)
+
+    @cached_property
+    def stored(self) -> da.Array:
+        """The stored values as a Dask array, one chunk a slice: a chunk reads one frame."""
+        import dask.array as da  # noqa: PLC0415  half a second that a header index need not pay
+
+        _slices, rows, columns = self.shape
+        return da.from_array(
+            _Planes(self.reader),
+            chunks=(1, rows, columns),
+            name=False,
+            asarray=False,
+            meta=np.empty((0, 0, 0), self.reader.dtype),
+        )
+
+    @cached_property
+    def array(self) -> da.Array:
+        """The modality values in `units` as a Dask array, one chunk a slice."""
+        import dask.array as da  # noqa: PLC0415  as above
+
+        _slices, rows, columns = self.shape
+        return da.from_array(
+            _Planes(self.reader, self),
+            chunks=(1, rows, columns),
+            name=False,
+            asarray=False,
+            meta=np.empty((0, 0, 0), self.dtype),
+        )
+
+    def rescaled(
+        self, stored: NDArray[np.generic], slices: slice | NDArray[np.intp] = _ALL
+    ) -> NDArray[np.generic]:
+        """Return the modality values of stored planes (PS3.3 C.11.1.1).
+
+        Parameters
+        ----------
+        stored
+            Stored values, shape (n, row, column).
+        slices
+            Which slices of the volume these are.
+        """
+        slope, intercept = self.rescale_slope[slices], self.rescale_intercept[slices]
+        kind = self.dtype
+        values = stored.astype(kind)
+        if not len(values):
+            return values
+        if kind.kind == "i":
+            if slope[0] != 1:
+                values *= kind.type(slope[0])
+            if intercept[0] != 0:
+                values += kind.type(intercept[0])
+        elif (slope != 1).any() or (intercept != 0).any():
+            values *= slope.astype(kind)[:, None, None]
+            values += intercept.astype(kind)[:, None, None]
+        return values
+
+    def compute(self) -> NDArray[np.generic]:
+        """Return all modality values, read the quickest way there is."""
+        slab = np.empty(self.shape, self.reader.dtype)
+        self.reader.read_into(0, slab)
+        return self.rescaled(slab)
+
+    def to_xarray(self) -> xr.DataArray:
+        """Return the modality values with physical coordinates, still lazy.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions ``slice``, ``row`` and ``column``, each with a coordinate in mm: how far the
+            voxel lies along that axis from the origin of the patient's space. For axes at right
+            angles, coordinates times direction vectors add up to the LPS point. Where an axis lies
+            along the patient's x, y or z, a coordinate of that name gives LPS mm outright. The
+            attributes hold ``index_to_lps``, which is exact for oblique and tilted grids too.
+        """
+        import xarray as xr  # noqa: PLC0415  slow to import
+
+        direction = self.grid.direction
+        coordinates: dict[str, tuple[str, NDArray[np.float64], dict[str, str]]] = {}
+        for axis, name in enumerate(("slice", "row", "column")):
+            steps = np.arange(self.shape[axis], dtype=np.float64) * self.spacing_mm[axis]
+            unit = direction[:, axis]
+            along = float(self.grid.origin_lps @ unit) + steps
+            coordinates[name] = (name, along, {"units": "mm"})
+            patient = int(np.abs(unit).argmax())
+            if np.abs(np.delete(unit, patient)).max() < 1e-6:
+                letter = "xyz"[patient]
+                lps = self.grid.origin_lps[patient] + np.sign(unit[patient]) * steps
+                coordinates[letter] = (name, lps, {"units": "mm"})
+        return xr.DataArray(
+            self.array,
+            dims=("slice", "row", "column"),
+            coords=coordinates,
+            name=self.modality or None,
+            attrs={
+                "units": self.units,
+                "index_to_lps": self.affine.tolist(),
+                "series_instance_uid": self.series_instance_uid,
+                "frame_of_reference_uid": self.frame_of_reference_uid or "",
+            },
+        )
+
+    def to_itk(self) -> itk.Image:
+        """Return the modality values as an ITK image with exact origin, spacing and direction.
+
+        ITK counts (column, row, slice), so the order of the axes is reversed.
+        """
+        return _itk.image(self.compute(), self.grid)
+
+    def __repr__(self) -> str:
+        sizes = " x ".join(map(str, self.shape))
+        spacing = " x ".join(f"{size:.4g}" for size in self.spacing_mm)
+        told = "".join(f", {key}={value}" for key, value in self.split.items())
+        return (
+            f"<Volume {self.modality} {self.series_description!r}: {sizes} (slice, row, column), "
+            f"{spacing} mm, {self.dtype}{' ' + self.units if self.units else ''}{told}>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "Series": self.series_description,
+            "Modality": self.modality,
+            "Shape (slice, row, column)": " x ".join(map(str, self.shape)),
+            "Spacing, mm": " x ".join(f"{size:.4g}" for size in self.spacing_mm),
+            "Values": f"{self.dtype} {self.units}",
+            **{key: str(value) for key, value in self.split.items()},
+        }
+        cells = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>"
+            for name, value in rows.items()
+        )
+        return f"<table>{cells}</table>"
+
+
+class _Planes:
+    """Shows a reader to Dask as something to take slices of."""
+
+    ndim = 3
+
+    def __init__(self, reader: SliceReader, rescaling: Volume | None = None) -> None:
+        self.reader = reader
+        self.rescaling = rescaling
+        self.shape = reader.shape
+        self.dtype = reader.dtype if rescaling is None else rescaling.dtype
+
+    def __getitem__(self, key: tuple[slice | int, ...]) -> NDArray[np.generic]:
+        """Read what Dask asks for; it fuses a user's index into the key: any index may come."""
+        chosen = np.atleast_1d(np.arange(self.shape[0])[key[0]])
+        stored = np.empty((len(chosen), *self.shape[1:]), self.reader.dtype)
+        if len(chosen) and (np.diff(chosen) == 1).all():
+            self.reader.read_into(int(chosen[0]), stored)
+        else:
+            for place, index in enumerate(chosen):
+                stored[place] = self.reader.read(int(index))
+        values = stored if self.rescaling is None else self.rescaling.rescaled(stored, chosen)
+        first = 0 if isinstance(key[0], int | np.integer) else slice(None)
+        return values[(first, *key[1:])]
