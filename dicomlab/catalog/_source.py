@@ -11,9 +11,15 @@ if TYPE_CHECKING:
     from dicomlab.catalog._query import Query
     from dicomlab.safety import ByteSource
 
-Value: TypeAlias = str | int | float | tuple[str, ...] | tuple[float, ...] | None
+Scalar: TypeAlias = str | int | float
+Value: TypeAlias = Scalar | tuple["Scalar | Mapping[str, Value]", ...] | None
 Record: TypeAlias = Mapping[str, Value]
-"""What a source answers for one patient, study, series or instance: values by DICOM keyword."""
+"""What a source answers for one patient, study, series or instance: values by DICOM keyword.
+
+Text is text, also dates and times, as DICOM writes them; IS and binary integers are `int`, DS and
+the binary floats `float`. Several values are a tuple, the items of a sequence a tuple of records;
+what has no value is ``None``.
+"""
 
 
 class Attributes(Protocol):

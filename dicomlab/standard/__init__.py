@@ -11,7 +11,7 @@ from dicomlab.standard._dictionary import (
     uid_name,
     vr_of,
 )
-from dicomlab.standard._levels import LEVEL_KEYS, UNIQUE_KEY, Level
+from dicomlab.standard._levels import LEVEL_KEYS, UNIQUE_KEY, Level, level_of
 from dicomlab.standard._transfer_syntaxes import (
     TRANSFER_SYNTAXES,
     TransferSyntax,
@@ -28,6 +28,7 @@ __all__ = [
     "attribute",
     "attribute_at",
     "keyword_of",
+    "level_of",
     "sop_class_name",
     "tag_of",
     "tag_text",

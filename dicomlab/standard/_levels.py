@@ -40,6 +40,8 @@ LEVEL_KEYS: dict[Level, tuple[str, ...]] = {
         "PatientBirthTime",
         "PatientSex",
         "OtherPatientIDs",
+        "OtherPatientIDsSequence",
+        "OtherPatientNames",
         "EthnicGroup",
         "PatientComments",
         "NumberOfPatientRelatedStudies",
@@ -51,6 +53,7 @@ LEVEL_KEYS: dict[Level, tuple[str, ...]] = {
         "StudyDate",
         "StudyTime",
         "AccessionNumber",
+        "IssuerOfAccessionNumberSequence",
         "StudyID",
         "StudyDescription",
         "ModalitiesInStudy",
@@ -60,6 +63,7 @@ LEVEL_KEYS: dict[Level, tuple[str, ...]] = {
         "NameOfPhysiciansReadingStudy",
         "AdmittingDiagnosesDescription",
         "ProcedureCodeSequence",
+        "ReferencedStudySequence",
         "PatientAge",
         "PatientSize",
         "PatientWeight",
@@ -97,6 +101,7 @@ LEVEL_KEYS: dict[Level, tuple[str, ...]] = {
     Level.IMAGE: (
         "SOPInstanceUID",
         "SOPClassUID",
+        "AvailableTransferSyntaxUID",
         "InstanceNumber",
         "ImageType",
         "AcquisitionDate",
@@ -117,7 +122,15 @@ LEVEL_KEYS: dict[Level, tuple[str, ...]] = {
         "ConceptNameCodeSequence",
         "CompletionFlag",
         "VerificationFlag",
+        "VerificationDateTime",
     ),
 }
 """Attributes that a query or a record may hold on each level: PS3.4 C.6.1 and PS3.18 10.6.1.2.3's
 keys, those of the requirement register, and what a researcher filters by."""
+
+_OWNER = {key: level for level, keys in LEVEL_KEYS.items() for key in keys}
+
+
+def level_of(keyword: str) -> Level:
+    """Return the level that owns an attribute; what no level owns belongs to the instance."""
+    return _OWNER.get(keyword, Level.IMAGE)

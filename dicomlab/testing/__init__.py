@@ -1,0 +1,8 @@
+"""Contract suites and strategies for tests of sources, ours and those of others.
+
+Needs the extra ``testing`` (pytest and hypothesis); nothing in dicomlab imports it.
+"""
+
+from dicomlab.testing._strategies import NAMES, Asked, asked, series_records
+
+__all__ = ["NAMES", "Asked", "asked", "series_records"]
