@@ -12,10 +12,10 @@ from dicomlab.catalog._criteria import (
     Universal,
     Wildcard,
 )
+from dicomlab.catalog._frames import FileFrames
 from dicomlab.catalog._normal import name_forms, normal_form
 from dicomlab.catalog._query import CombinedRange, Query
 from dicomlab.catalog._source import (
-    Attributes,
     Finds,
     FrameLocation,
     Frames,
@@ -27,6 +27,7 @@ from dicomlab.catalog._source import (
     Source,
     Value,
 )
+from dicomlab.safety import Attributes
 
 __all__ = [
     "AnyOf",
@@ -35,6 +36,7 @@ __all__ = [
     "Criterion",
     "Empty",
     "Equals",
+    "FileFrames",
     "Finds",
     "FrameLocation",
     "Frames",

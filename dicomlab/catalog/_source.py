@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from dicomlab.safety import Attributes
+
 if TYPE_CHECKING:
     from dicomlab.catalog._query import Query
     from dicomlab.safety import ByteSource
@@ -20,33 +22,6 @@ Text is text, also dates and times, as DICOM writes them; IS and binary integers
 the binary floats `float`. Several values are a tuple, the items of a sequence a tuple of records;
 what has no value is ``None``.
 """
-
-
-class Attributes(Protocol):
-    """Read access to one data set, wherever it is kept; `dicomlab.safety.Header` is one.
-
-    Attributes are named by keyword; an absent and an empty one are alike.
-    """
-
-    def __contains__(self, keyword: str) -> bool: ...
-
-    def strings(self, keyword: str) -> tuple[str, ...]:
-        """Return the values of a text attribute."""
-
-    def string(self, keyword: str) -> str | None:
-        """Return the first value of a text attribute."""
-
-    def numbers(self, keyword: str) -> tuple[float, ...]:
-        """Return the values of a numeric attribute."""
-
-    def number(self, keyword: str) -> float | None:
-        """Return the first value of a numeric attribute."""
-
-    def integer(self, keyword: str) -> int | None:
-        """Return the first value of an integer attribute."""
-
-    def items(self, keyword: str) -> Sequence[Attributes]:
-        """Return the items of a sequence."""
 
 
 @dataclass(frozen=True, slots=True)

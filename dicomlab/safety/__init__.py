@@ -1,5 +1,6 @@
 """The border: untrusted bytes are read within bounds before anything else sees them."""
 
+from dicomlab.safety._attributes import Attributes
 from dicomlab.safety._bounds import DEFAULT_BOUNDS, Bounds
 from dicomlab.safety._bytes import ByteSource, FileBytes, MemoryBytes
 from dicomlab.safety._header import Header, PixelDataLocation, read_header
@@ -7,6 +8,7 @@ from dicomlab.safety._text import decode_text
 
 __all__ = [
     "DEFAULT_BOUNDS",
+    "Attributes",
     "Bounds",
     "ByteSource",
     "FileBytes",

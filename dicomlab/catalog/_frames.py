@@ -1,0 +1,94 @@
+"""Frames of an instance that is a local file."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from dicomlab.catalog._source import FrameLocation
+from dicomlab.errors import NotFoundError
+from dicomlab.pixels import FrameDescription, FrameIndex, index_frames
+from dicomlab.safety import ByteSource, FileBytes, Header, MemoryBytes, PixelDataLocation
+from dicomlab.standard import transfer_syntax
+
+
+class FileFrames:
+    """The frames of a Part 10 file; nothing is read before a frame is asked for.
+
+    Parameters
+    ----------
+    path
+        The file; it is opened for each read.
+    header
+        What `dicomlab.safety.read_header` read from it, with pixel data.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], header: Header) -> None:
+        if header.pixel_data is None:
+            raise ValueError("an instance without pixel data has no frames")
+        self.path = Path(path)
+        self._header = header
+        self._location: PixelDataLocation = header.pixel_data
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """How the frames are encoded."""
+        return self._header.transfer_syntax_uid
+
+    @cached_property
+    def description(self) -> FrameDescription:
+        """What the pixel module says of the frames."""
+        return FrameDescription.from_attributes(self._header, self.transfer_syntax_uid)
+
+    @cached_property
+    def index(self) -> FrameIndex:
+        """Where the frames lie, in the file or in the inflated data set."""
+        with FileBytes(self.path) as file:
+            return self._index(file)
+
+    def __len__(self) -> int:
+        """Return how many frames there are."""
+        return self.description.number_of_frames
+
+    def read(self, index: int) -> bytes:
+        """Return the encoded bytes of a frame, counted from 0.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such frame.
+        NonConformantError
+            The file ends before the frame does, or its fragments cannot be told apart.
+        """
+        self._check(index)
+        with FileBytes(self.path) as file:
+            if "index" not in self.__dict__:
+                self.__dict__["index"] = self._index(file)
+            return self.index.read(self._bytes(file), index)
+
+    def locate(self, index: int) -> FrameLocation | None:
+        """Return where a frame lies, ``None`` where it is not in one piece of the file."""
+        self._check(index)
+        if transfer_syntax(self.transfer_syntax_uid).is_deflated:
+            return None
+        span = self.index.span(index)
+        return None if span is None else FrameLocation(self.path, *span)
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise NotFoundError(f"There is no frame {index + 1}; the instance has {len(self)}.")
+
+    def _bytes(self, file: FileBytes) -> ByteSource:
+        """Return what the location of the pixel data counts from."""
+        is_deflated = transfer_syntax(self.transfer_syntax_uid).is_deflated
+        return MemoryBytes(self._header.buffer) if is_deflated else file
+
+    def _index(self, file: FileBytes) -> FrameIndex:
+        return index_frames(
+            self._bytes(file),
+            self._location,
+            self.description,
+            extended_offsets=self._header.numbers("ExtendedOffsetTable"),
+            extended_lengths=self._header.numbers("ExtendedOffsetTableLengths"),
+        )

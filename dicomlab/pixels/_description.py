@@ -1,0 +1,178 @@
+"""What the pixel module says of the frames of an instance (PS3.3 C.7.6.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dicomlab.errors import HostileInputError, NonConformantError, UnsupportedError
+from dicomlab.safety import DEFAULT_BOUNDS, Attributes, Bounds
+from dicomlab.standard import tag_of, tag_text
+
+FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00008, 0x7FE00009
+_CLAUSE = "PS3.3 C.7.6.3.1"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDescription:
+    """The shape and type of the frames of one instance.
+
+    Attributes
+    ----------
+    rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit, number_of_frames
+        As in the pixel module; `high_bit` and `bits_stored` are `bits_allocated` for floats.
+    is_signed
+        Pixel Representation (0028,0103) is 1.
+    is_float
+        The pixels are Float or Double Float Pixel Data.
+    photometric_interpretation, planar_configuration, transfer_syntax_uid
+        As declared. What a decoded frame holds says `decoded_photometric_interpretation`.
+    """
+
+    rows: int
+    columns: int
+    samples_per_pixel: int = 1
+    bits_allocated: int = 16
+    bits_stored: int = 16
+    high_bit: int = 15
+    is_signed: bool = False
+    is_float: bool = False
+    photometric_interpretation: str = "MONOCHROME2"
+    planar_configuration: int = 0
+    number_of_frames: int = 1
+    transfer_syntax_uid: str = "1.2.840.10008.1.2.1"
+
+    @classmethod
+    def from_attributes(
+        cls,
+        attributes: Attributes,
+        transfer_syntax_uid: str,
+        *,
+        bounds: Bounds = DEFAULT_BOUNDS,
+    ) -> FrameDescription:
+        """Return what the attributes say, checked.
+
+        Raises
+        ------
+        NonConformantError
+            An attribute that is needed is absent, or contradicts another.
+        HostileInputError
+            More frames, or a larger frame, than the bounds allow.
+        UnsupportedError
+            Bits that no decoder here knows.
+        """
+        is_float = "PixelRepresentation" not in attributes and not attributes.number("BitsStored")
+        allocated = _positive(attributes, "BitsAllocated", 64)
+        is_float = is_float and allocated in (32, 64)
+        stored = allocated if is_float else _positive(attributes, "BitsStored", allocated)
+        high = attributes.integer("HighBit")
+        description = cls(
+            rows=_positive(attributes, "Rows", 65535),
+            columns=_positive(attributes, "Columns", 65535),
+            samples_per_pixel=attributes.integer("SamplesPerPixel") or 1,
+            bits_allocated=allocated,
+            bits_stored=stored,
+            high_bit=stored - 1 if high is None else high,
+            is_signed=attributes.integer("PixelRepresentation") == 1,
+            is_float=is_float,
+            photometric_interpretation=attributes.string("PhotometricInterpretation")
+            or "MONOCHROME2",
+            planar_configuration=attributes.integer("PlanarConfiguration") or 0,
+            number_of_frames=_frames(attributes),
+            transfer_syntax_uid=transfer_syntax_uid,
+        )
+        description.check(bounds)
+        return description
+
+    def check(self, bounds: Bounds = DEFAULT_BOUNDS) -> None:
+        """Refuse what contradicts itself or goes beyond the bounds."""
+        if self.bits_allocated not in (1, 8, 16, 32, 64):
+            raise UnsupportedError(
+                f"BitsAllocated {tag_text(0x00280100)} is {self.bits_allocated}; 1, 8, 16, 32 and "
+                "64 can be read."
+            )
+        if self.samples_per_pixel not in (1, 3, 4):
+            raise _contradiction("SamplesPerPixel", "1, 3 or 4", self.samples_per_pixel)
+        if not self.bits_stored - 1 <= self.high_bit < self.bits_allocated:
+            raise _contradiction(
+                "HighBit", f"{self.bits_stored - 1} (BitsStored - 1)", self.high_bit
+            )
+        for rule, limit, found in (
+            ("frames", bounds.frames, self.number_of_frames),
+            ("image_bytes", bounds.image_bytes, self.frame_bytes),
+        ):
+            if found > limit:
+                raise HostileInputError(
+                    f"The attributes declare {rule} of {found}, more than {limit}. Raise "
+                    f"Bounds.{rule} if this instance is to be trusted.",
+                    rule=rule,
+                    limit=limit,
+                    found=found,
+                )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a decoded frame: (row, column), and samples where there are several."""
+        plane = (self.rows, self.columns)
+        return plane if self.samples_per_pixel == 1 else (*plane, self.samples_per_pixel)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of a decoded frame; single bits become bytes of 0 and 1."""
+        if self.is_float:
+            return np.dtype(f"f{self.bits_allocated // 8}")
+        kind = "i" if self.is_signed else "u"
+        return np.dtype(f"{kind}{max(1, self.bits_allocated // 8)}")
+
+    @property
+    def is_subsampled(self) -> bool:
+        """Whether native frames keep two chrominance samples for two pixels (PS3.3 C.7.6.3.1.2)."""
+        return self.photometric_interpretation in ("YBR_FULL_422", "YBR_PARTIAL_422")
+
+    @property
+    def frame_bits(self) -> int:
+        """Bits of one native frame."""
+        samples = 2 if self.is_subsampled else self.samples_per_pixel
+        return self.rows * self.columns * samples * self.bits_allocated
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one decoded frame, and of one native one but for single bits."""
+        size: int = int(np.prod(self.shape)) * self.dtype.itemsize
+        return size
+
+
+def _frames(attributes: Attributes) -> int:
+    count = attributes.integer("NumberOfFrames")
+    if count is None:
+        return 1
+    if count < 1:
+        raise _contradiction("NumberOfFrames", "1 or more", count)
+    return count
+
+
+def _positive(attributes: Attributes, keyword: str, greatest: int) -> int:
+    value = attributes.integer(keyword)
+    if value is None:
+        raise NonConformantError(
+            f"{keyword} {tag_text(tag_of(keyword))} is absent ({_CLAUSE}): without it the pixels "
+            "cannot be read. Complete the instance at its source, or leave it out.",
+            reason="missing-pixel-attribute",
+            tag=tag_of(keyword),
+            reference=_CLAUSE,
+        )
+    if not 1 <= value <= greatest:
+        raise _contradiction(keyword, f"1 to {greatest}", value)
+    return value
+
+
+def _contradiction(keyword: str, expected: str, found: int) -> NonConformantError:
+    tag = tag_of(keyword)
+    return NonConformantError(
+        f"{keyword} {tag_text(tag)} is {found}, expected {expected} ({_CLAUSE}). "
+        "Correct the instance at its source, or leave it out.",
+        reason="bad-pixel-attribute",
+        tag=tag,
+        reference=_CLAUSE,
+    )
