@@ -155,7 +155,7 @@ def instance(
         setattr(made, keyword, value)
     is_words = stored.dtype.itemsize == 2
     little = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
-    made.add_new(0x7FE00010, "OW" if is_words else "OB", little.tobytes())
+    made.add_new(0x7FE00010, "OW" if is_words else "OB", _even(little.tobytes()))
     for keyword, value in attributes.items():
         if value is None:
             if keyword in made:
@@ -164,6 +164,11 @@ def instance(
             setattr(made, keyword, value)
     made.file_meta = file_meta(made, "1.2.840.10008.1.2.1")
     return encode(made, transfer_syntax_uid)
+
+
+def _even(values: bytes) -> bytes:
+    """Return bytes of even length, as every value must be (PS3.5 7.1.1)."""
+    return values + b"\0" * (len(values) % 2)
 
 
 def file_meta(made: Dataset, transfer_syntax_uid: str) -> FileMetaDataset:

@@ -109,6 +109,23 @@ def test_attributes_by_keyword_replace_the_phantoms_own(tmp_path: Path):
     assert not any("ImagePositionPatient" in i for i in read)
 
 
+def test_a_japanese_name_is_encoded_as_the_standards_example(tmp_path: Path):
+    """The bytes in the file are those of PS3.5 H.3.1."""
+    (path,) = phantoms.write(
+        phantoms.thorax_ct(
+            slices=1,
+            rows=8,
+            PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう",
+            SpecificCharacterSet=["", "ISO 2022 IR 87"],
+        ),
+        tmp_path,
+    )
+
+    assert (
+        b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B"
+    ) in path.read_bytes()
+
+
 def test_wrong_arguments_are_refused_at_once():
     """The call itself fails, before the first slice is asked for."""
     with pytest.raises(ValueError, match="no keyword"):
