@@ -13,8 +13,18 @@ from dicomlab.catalog._criteria import (
     Wildcard,
 )
 from dicomlab.catalog._frames import FileFrames
+from dicomlab.catalog._json import INLINE_BYTES, Json, JsonAttributes, JsonObject, dicom_json
 from dicomlab.catalog._normal import name_forms, normal_form
 from dicomlab.catalog._query import CombinedRange, Query
+from dicomlab.catalog._records import (
+    OWN_KEYS,
+    agreed,
+    instance_record,
+    level_record,
+    patient_key,
+    summarise,
+    value_of,
+)
 from dicomlab.catalog._source import (
     Finds,
     FrameLocation,
@@ -30,6 +40,8 @@ from dicomlab.catalog._source import (
 from dicomlab.safety import Attributes
 
 __all__ = [
+    "INLINE_BYTES",
+    "OWN_KEYS",
     "AnyOf",
     "Attributes",
     "CombinedRange",
@@ -42,6 +54,9 @@ __all__ = [
     "Frames",
     "InstanceData",
     "Items",
+    "Json",
+    "JsonAttributes",
+    "JsonObject",
     "Match",
     "NameGroups",
     "Query",
@@ -54,6 +69,13 @@ __all__ = [
     "Universal",
     "Value",
     "Wildcard",
+    "agreed",
+    "dicom_json",
+    "instance_record",
+    "level_record",
     "name_forms",
     "normal_form",
+    "patient_key",
+    "summarise",
+    "value_of",
 ]

@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
 
-from dicomlab.catalog._criteria import Criterion, Equals, Match, Range, parse
+from dicomlab.catalog._criteria import Criterion, Equals, Items, Match, Range, parse
 from dicomlab.catalog._matching import meets, values_of
 from dicomlab.catalog._normal import normal_form
 from dicomlab.catalog._source import Record
-from dicomlab.standard import LEVEL_KEYS, Level, attribute, level_of, tag_text
+from dicomlab.standard import (
+    ITEM_KEYS,
+    LEVEL_KEYS,
+    Level,
+    attribute,
+    level_of,
+    tag_of,
+    tag_text,
+)
 
 _PAIRS = (
     ("StudyDate", "StudyTime"),
@@ -137,6 +145,8 @@ class Query:
         criteria = {keyword: parse(keyword, match) for keyword, match in _nested(matches).items()}
         self._set("include", (include,) if isinstance(include, str) else tuple(include))
         self._set("order_by", (order_by,) if isinstance(order_by, str) else tuple(order_by))
+        for keyword, criterion in criteria.items():
+            _check_items(keyword, criterion)
         for keyword in (*criteria, *self.include, *(key.lstrip("-") for key in self.order_by)):
             self._check_level(keyword)
         combined = _combine(criteria) if combined_datetime else ()
@@ -199,6 +209,18 @@ class Query:
                 f"{_name(self.level)} level: {hint}query at the {_name(owner)} level "
                 "(PS3.4 C.6)."
             )
+
+
+def _check_items(keyword: str, criterion: Criterion) -> None:
+    if not isinstance(criterion, Items):
+        return
+    known = ITEM_KEYS.get(keyword, ())
+    unknown = sorted(set(criterion.criteria) - set(known))
+    if unknown:
+        raise ValueError(
+            f"{unknown[0]} {tag_text(tag_of(unknown[0]))} is no key within {keyword}: "
+            f"{', '.join(known) or 'none of its attributes'} can be matched (PS3.4 C.2.2.2.6)."
+        )
 
 
 def _name(level: Level) -> str:

@@ -44,8 +44,8 @@ class PixelDataLocation:
 
     Attributes
     ----------
-    tag
-        (7FE0,0010), or (7FE0,0008) and (7FE0,0009) for float pixels.
+    tag, vr
+        (7FE0,0010), or (7FE0,0008) and (7FE0,0009) for float pixels; OB, OW, OF or OD.
     offset
         Of the value field: in the file, or in the inflated data set where that was deflated.
     length
@@ -55,6 +55,7 @@ class PixelDataLocation:
     tag: int
     offset: int
     length: int | None
+    vr: str = "OW"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,11 @@ class Header:
     def character_sets(self) -> tuple[str, ...]:
         """Specific Character Set (0008,0005) in force, empty for the default repertoire."""
         return self._charset
+
+    def is_sequence(self, tag: int) -> bool:
+        """Whether an element has items, be it of VR SQ or a sequence of unknown VR."""
+        element = self.elements.get(tag)
+        return element is not None and (element[0] == "SQ" or element[2] == UNDEFINED)
 
     def raw(self, tag: int) -> bytes | None:
         """Return a value field as it stands, ``None`` where the element is absent or a sequence."""
@@ -272,6 +278,13 @@ class Header:
                 inherited_charset=self._charset,
                 depth=self._depth + 1,
             )
+
+    def binary(self, tag: int) -> tuple[float, ...]:
+        """Return the values of a binary number or AT, ``()`` where absent; AT as 0xGGGGEEEE."""
+        element = self.elements.get(tag)
+        if element is None or element[2] == UNDEFINED or element[0] not in _BINARY:
+            return ()
+        return self._binary(tag, element[0])
 
     def _binary(self, tag: int, vr: str) -> tuple[float, ...]:
         raw = self.raw(tag) or b""
@@ -405,8 +418,8 @@ def _parse(
         raise _ShortOfBytesError
     location = None
     if pixel is not None:
-        _vr, offset, length = elements.pop(pixel)
-        location = PixelDataLocation(pixel, offset, None if length == UNDEFINED else length)
+        vr, offset, length = elements.pop(pixel)
+        location = PixelDataLocation(pixel, offset, None if length == UNDEFINED else length, vr)
     if not any(tag >> 16 != 2 for tag in elements):
         raise _not_dicom("it holds no data set")
     return Header(

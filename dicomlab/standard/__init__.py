@@ -11,7 +11,14 @@ from dicomlab.standard._dictionary import (
     uid_name,
     vr_of,
 )
-from dicomlab.standard._levels import LEVEL_KEYS, UNIQUE_KEY, Level, level_of
+from dicomlab.standard._levels import (
+    AGGREGATES,
+    ITEM_KEYS,
+    LEVEL_KEYS,
+    UNIQUE_KEY,
+    Level,
+    level_of,
+)
 from dicomlab.standard._transfer_syntaxes import (
     TRANSFER_SYNTAXES,
     TransferSyntax,
@@ -19,6 +26,8 @@ from dicomlab.standard._transfer_syntaxes import (
 )
 
 __all__ = [
+    "AGGREGATES",
+    "ITEM_KEYS",
     "LEVEL_KEYS",
     "TRANSFER_SYNTAXES",
     "UNIQUE_KEY",

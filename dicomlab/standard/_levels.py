@@ -128,6 +128,34 @@ LEVEL_KEYS: dict[Level, tuple[str, ...]] = {
 """Attributes that a query or a record may hold on each level: PS3.4 C.6.1 and PS3.18 10.6.1.2.3's
 keys, those of the requirement register, and what a researcher filters by."""
 
+AGGREGATES = frozenset((
+    "ModalitiesInStudy", "SOPClassesInStudy",
+    "NumberOfPatientRelatedStudies", "NumberOfPatientRelatedSeries",
+    "NumberOfPatientRelatedInstances", "NumberOfStudyRelatedSeries",
+    "NumberOfStudyRelatedInstances", "NumberOfSeriesRelatedInstances",
+))  # fmt: skip
+"""Level keys that no instance holds: they are computed from what lies below (PS3.4 C.6)."""
+
+_CODE = (
+    "CodeValue", "LongCodeValue", "URNCodeValue", "CodingSchemeDesignator", "CodingSchemeVersion",
+    "CodeMeaning",
+)  # fmt: skip
+
+ITEM_KEYS: dict[str, tuple[str, ...]] = {
+    "OtherPatientIDsSequence": ("PatientID", "IssuerOfPatientID", "TypeOfPatientID"),
+    "IssuerOfAccessionNumberSequence": (
+        "LocalNamespaceEntityID", "UniversalEntityID", "UniversalEntityIDType",
+    ),
+    "ProcedureCodeSequence": _CODE,
+    "ReferencedStudySequence": ("ReferencedSOPClassUID", "ReferencedSOPInstanceUID"),
+    "RequestAttributesSequence": (
+        "RequestedProcedureID", "RequestedProcedureDescription", "ScheduledProcedureStepID",
+        "ScheduledProcedureStepDescription", "AccessionNumber", "StudyInstanceUID",
+    ),
+    "ConceptNameCodeSequence": _CODE,
+}  # fmt: skip
+"""What a record holds of the items of a sequence, and a query may match."""
+
 _OWNER = {key: level for level, keys in LEVEL_KEYS.items() for key in keys}
 
 
