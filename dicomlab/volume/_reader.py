@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,26 @@ class SliceReader(Protocol):
 
     def read_into(self, start: int, out: NDArray[np.generic]) -> None:
         """Read the planes from `start` into `out`, shape (n, row, column), the quickest way."""
+
+
+class ChunkedArray(Protocol):
+    """An array on disk from which any block is quick to read, such as one of Zarr."""
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of the blocks that it is stored in."""
+
+    def __getitem__(self, key: tuple[slice, ...]) -> NDArray[np.generic]:
+        """Read a block."""
+
+
+@runtime_checkable
+class BlockReader(SliceReader, Protocol):
+    """Reads any block quickly, not whole planes alone: what it reads from is stored in chunks."""
+
+    @property
+    def blocks(self) -> ChunkedArray:
+        """The stored values, shape (slice, row, column)."""
 
 
 class ArrayReader:

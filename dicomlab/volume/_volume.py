@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from dicomlab.geometry import Grid
 from dicomlab.pixels import VoiWindow
 from dicomlab.volume import _itk
-from dicomlab.volume._reader import ArrayReader, SliceReader
+from dicomlab.volume._reader import ArrayReader, BlockReader, SliceReader
 from dicomlab.volume._suv import SuvInputs
 
 if TYPE_CHECKING:
@@ -175,9 +175,15 @@ class Volume:
 
     @cached_property
     def stored(self) -> da.Array:
-        """The stored values as a Dask array, one chunk a slice: a chunk reads one frame."""
+        """The stored values as a Dask array.
+
+        One chunk a slice, so that a chunk reads one frame; from a store, the chunks of the store.
+        """
         import dask.array as da  # noqa: PLC0415  half a second that a header index need not pay
 
+        if isinstance(self.reader, BlockReader):
+            blocks = self.reader.blocks
+            return da.from_array(blocks, chunks=blocks.chunks, name=False)
         _slices, rows, columns = self.shape
         return da.from_array(
             _Planes(self.reader),
@@ -189,9 +195,13 @@ class Volume:
 
     @cached_property
     def array(self) -> da.Array:
-        """The modality values in `units` as a Dask array, one chunk a slice."""
+        """The modality values in `units` as a Dask array, its chunks those of `stored`."""
         import dask.array as da  # noqa: PLC0415  as above
 
+        if isinstance(self.reader, BlockReader):
+            return self.stored.map_blocks(
+                self._rescaled_block, dtype=self.dtype, meta=np.empty((0, 0, 0), self.dtype)
+            )
         _slices, rows, columns = self.shape
         return da.from_array(
             _Planes(self.reader, self),
@@ -227,6 +237,12 @@ class Volume:
             values *= slope.astype(kind)[:, None, None]
             values += intercept.astype(kind)[:, None, None]
         return values
+
+    def _rescaled_block(
+        self, stored: NDArray[np.generic], block_info: Mapping[int, Mapping[str, Any]]
+    ) -> NDArray[np.generic]:
+        start, stop = block_info[0]["array-location"][0]
+        return self.rescaled(stored, slice(start, stop))
 
     def compute(self) -> NDArray[np.generic]:
         """Return all modality values, read the quickest way there is."""
