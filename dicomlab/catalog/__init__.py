@@ -14,7 +14,8 @@ from dicomlab.catalog._criteria import (
 )
 from dicomlab.catalog._frames import FileFrames
 from dicomlab.catalog._json import INLINE_BYTES, Json, JsonAttributes, JsonObject, dicom_json
-from dicomlab.catalog._normal import name_forms, normal_form
+from dicomlab.catalog._matching import values_of
+from dicomlab.catalog._normal import NUMBER_VRS, name_forms, normal_form
 from dicomlab.catalog._query import CombinedRange, Query
 from dicomlab.catalog._records import (
     OWN_KEYS,
@@ -41,6 +42,7 @@ from dicomlab.safety import Attributes
 
 __all__ = [
     "INLINE_BYTES",
+    "NUMBER_VRS",
     "OWN_KEYS",
     "AnyOf",
     "Attributes",
@@ -78,4 +80,5 @@ __all__ = [
     "patient_key",
     "summarise",
     "value_of",
+    "values_of",
 ]

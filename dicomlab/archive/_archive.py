@@ -1,0 +1,180 @@
+"""The archive as the rest of dicomlab sees it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import ColumnElement, Select, select
+
+from dicomlab import config
+from dicomlab.archive import _files
+from dicomlab.archive._database import Database
+from dicomlab.archive._import import ImportProgress, import_files
+from dicomlab.archive._report import ImportReport
+from dicomlab.archive._schema import TABLES, content
+from dicomlab.archive._select import find, join_upwards, unpack_header
+from dicomlab.archive._store import Store, StoredBytes
+from dicomlab.catalog import FileFrames, InstanceData, JsonObject, Query, Record
+from dicomlab.errors import NotFoundError, StorageError
+from dicomlab.safety import DEFAULT_BOUNDS, Bounds, ByteSource, read_header
+from dicomlab.standard import Level
+
+
+class Archive:
+    """A durable store of instances, and an index to ask it by.
+
+    What it acknowledges is on disk. Any thread may use it, and several processes at once.
+
+    Parameters
+    ----------
+    folder
+        Where it is, or will be; see `Archive.open`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            _files.make_folder(folder)
+        except OSError as error:
+            raise StorageError(
+                f"The archive's folder cannot be made: {error.strerror}. "
+                "Check DICOMLAB_HOME and the permissions of the folder above."
+            ) from error
+        self._store = Store(folder)
+        self._database = Database(folder / "index.sqlite3")
+
+    @classmethod
+    def open(cls, location: str | os.PathLike[str] | None = None) -> Self:
+        """Open the archive in a folder; it is made where there is none.
+
+        Parameters
+        ----------
+        location
+            The folder; by default ``archive`` in `dicomlab.config.home`.
+
+        Raises
+        ------
+        StorageError
+            The folder or the index cannot be used.
+        UnsupportedError
+            Another version of dicomlab made the index.
+        """
+        folder = config.home() / "archive" if location is None else Path(location)
+        return cls(folder.expanduser().absolute())
+
+    def records(self, query: Query) -> Iterator[Record]:
+        """Yield one record for each entity that matches, in the order asked for.
+
+        Without `Query.order_by` that is the order of arrival.
+        """
+        return find(self._database, query)
+
+    def header(self, sop_instance_uid: str) -> JsonObject:
+        """Return an instance's attributes in the DICOM JSON model (PS3.18 annex F).
+
+        Raises
+        ------
+        NotFoundError
+            The archive holds no such instance.
+        """
+        image = TABLES[Level.IMAGE].entity
+        with self._database.reading() as connection:
+            packed = connection.scalar(
+                select(content.c.header)
+                .join(image, image.c.content_id == content.c.id)
+                .where(image.c.SOPInstanceUID == sop_instance_uid)
+            )
+        if packed is None:
+            raise NotFoundError(f"The archive holds no instance {sop_instance_uid}.")
+        return unpack_header(packed)
+
+    def instances(self, series_instance_uid: str) -> list[InstanceData]:
+        """Return the instances of a series: headers now, frames when they are asked for.
+
+        Raises
+        ------
+        NotFoundError
+            The archive holds no such series.
+        """
+        series = TABLES[Level.SERIES].entity
+        found = []
+        for uid, sha256, size in self._files(
+            Level.SERIES, series.c.SeriesInstanceUID == series_instance_uid
+        ):
+            header = read_header(StoredBytes(self._store.path_of(sha256), size))
+            frames = FileFrames(self._store.path_of(sha256), header) if header.pixel_data else None
+            found.append(InstanceData(uid, header, frames))
+        if not found:
+            raise NotFoundError(f"The archive holds no series {series_instance_uid}.")
+        return found
+
+    def retrieve(self, query: Query) -> Iterator[tuple[str, ByteSource]]:
+        """Yield SOP Instance UID and bytes, as received, of each instance that matches.
+
+        Of a patient, study or series that matches, these are all its instances.
+        """
+        entity = TABLES[query.level].entity
+        for answer in find(self._database, query):
+            for uid, sha256, size in self._files(query.level, entity.c.id == answer.row):
+                yield uid, StoredBytes(self._store.path_of(sha256), size)
+
+    def import_(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        progress: Callable[[ImportProgress], None] | None = None,
+        bounds: Bounds = DEFAULT_BOUNDS,
+    ) -> ImportReport:
+        """Bring files, folders and zips into the archive, and report on each file.
+
+        An instance is accepted when its header can be read within bounds, it has the UIDs of its
+        SOP class, instance, series and study, and its pixel data is all there. Its bytes are kept
+        as they are. What is there already changes nothing; another content of a SOP Instance UID
+        is kept beside the first. Control-C ends the import cleanly: the report has what was done.
+
+        Parameters
+        ----------
+        paths
+            What to import. Symbolic links within folders are not followed.
+        progress
+            Called after each group of files.
+        bounds
+            What a file may ask for.
+
+        Raises
+        ------
+        IncompleteError
+            The archive's disk is full or fails; its `report` has what was done.
+        """
+        return import_files(self._database, self._store, paths, bounds, progress)
+
+    def close(self) -> None:
+        """Close the index."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _files(self, level: Level, where: ColumnElement[bool]) -> list[tuple[str, str, int]]:
+        """Return SOP Instance UID, hash and size of the instances below rows of a level."""
+        image = TABLES[Level.IMAGE].entity
+        statement: Select[str, str, int] = (
+            select(image.c.SOPInstanceUID, content.c.sha256, content.c.size)
+            .select_from(join_upwards(Level.IMAGE, level.depth))
+            .join(content, content.c.id == image.c.content_id)
+            .where(where)
+            .order_by(image.c.id)
+        )
+        with self._database.reading() as connection:
+            return [(uid, sha256, size) for uid, sha256, size in connection.execute(statement)]

@@ -1,0 +1,332 @@
+"""Criteria as SQL.
+
+What comes out is either exact, or holds at least everything that matches; `Selection.is_exact`
+says which, and `dicomlab.catalog.Query.matches` decides about the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from sqlalchemy import (
+    Boolean,
+    ColumnClause,
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    table,
+    true,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+
+from dicomlab.archive._database import TEXT_LEVELS
+from dicomlab.archive._forms import TEXT_VRS
+from dicomlab.archive._schema import INDEXED, TABLES, LevelTables, has_several, is_number
+from dicomlab.catalog import (
+    AnyOf,
+    CombinedRange,
+    Criterion,
+    Empty,
+    Equals,
+    Items,
+    NameGroups,
+    Range,
+    Universal,
+    Wildcard,
+)
+from dicomlab.standard import attribute, level_of
+
+Ids: TypeAlias = Select[int]
+_Condition: TypeAlias = ColumnElement[bool]
+
+_TRIGRAM: Final = 3
+_MOST_PARAMETERS: Final = 20_000
+_LAST_CHARACTER: Final = "\U0010ffff"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One criterion as SQL.
+
+    Attributes
+    ----------
+    owner
+        Tables of the level that owns the attribute; `where` speaks of its entity.
+    where
+        What a row of the owner must meet.
+    driver
+        The ids of all rows of the owner that may meet it, found through an index; ``None`` where
+        no index helps.
+    is_exact
+        Whether `where` says all of the criterion.
+    """
+
+    owner: LevelTables
+    where: _Condition
+    driver: Ids | None = None
+    is_exact: bool = True
+
+
+def select_by(keyword: str, criterion: Criterion, odd: frozenset[str]) -> Selection | None:
+    """Return a criterion as SQL, ``None`` where everything matches.
+
+    Parameters
+    ----------
+    keyword
+        The attribute.
+    criterion
+        What it must match.
+    odd
+        Keys of one value that have several somewhere in the archive.
+    """
+    owner = TABLES[level_of(keyword)]
+    if isinstance(criterion, Universal):
+        return None
+    if keyword in owner.sequences:
+        return _select_by_items(owner, keyword, criterion)
+    if keyword not in owner.columns:
+        return Selection(owner, true(), is_exact=False)
+    parts = criterion.criteria if isinstance(criterion, AnyOf) else (criterion,)
+    has_rows = has_several(keyword) or keyword in odd
+    where: list[_Condition] = []
+    drivers: list[Ids] = []
+    if not has_several(keyword):
+        own = _meets(criterion, owner.entity.c[keyword], is_number=is_number(keyword))
+        where.append(own)
+        drivers.append(select(owner.entity.c.id).where(own))
+    if has_rows:
+        where.append(_has_value(owner, keyword, criterion))
+        drivers.append(_owners(owner, keyword, criterion))
+    has_index = keyword in INDEXED or has_several(keyword)
+    driver = _text_driver(owner, keyword, criterion)
+    if driver is None and has_index and _is_anchored(parts):
+        driver = drivers[0] if len(drivers) == 1 else _union(drivers)
+    if Empty() in parts:
+        where.append(_has_none(owner, keyword))
+        driver = None
+    return Selection(owner, or_(*where), driver, is_exact=_is_exact(criterion))
+
+
+def select_by_period(period: CombinedRange) -> Selection:
+    """Return a date and time that bound one period together as SQL."""
+    owner = TABLES[level_of(period.date_keyword)]
+    date, time = owner.entity.c[period.date_keyword], owner.entity.c[period.time_keyword]
+    instant = date + func.coalesce(time, "000000.000000")
+    days = [date >= ("0" if period.low is None else period.low[:8])]
+    if period.high is not None:
+        days.append(date <= period.high[:8])
+    where = [*days, func.coalesce(time, "0") >= "0"]
+    if period.low is not None:
+        where.append(instant >= period.low)
+    if period.high is not None:
+        where.append(instant <= period.high)
+    driver = select(owner.entity.c.id).where(*days) if period.date_keyword in INDEXED else None
+    return Selection(owner, and_(*where), driver)
+
+
+def _meets(  # noqa: PLR0911  one return for each kind of criterion
+    criterion: Criterion, form: ColumnElement[str | float], *, is_number: bool
+) -> _Condition:
+    """Return what one normal form must be; at least that, for what SQL cannot say."""
+    match criterion:
+        case Equals(key=key):
+            return false() if is_number and isinstance(key, str) else form == key
+        case Wildcard(pattern=pattern):
+            return _meets_wildcard(pattern, form)
+        case Range(low=low, high=high):
+            bounds = [form <= high] if high is not None else []
+            if low is None and not is_number:
+                low = "0"  # nonsense begins with "!", which is less
+            bounds.append(form.is_not(None) if low is None else form >= low)
+            return and_(*bounds)
+        case AnyOf(criteria=criteria, keys=keys):
+            if len(keys) > _MOST_PARAMETERS:
+                return true()
+            same_kind = [key for key in keys if not (is_number and isinstance(key, str))]
+            others = [
+                _meets(one, form, is_number=is_number)
+                for one in criteria
+                if not isinstance(one, Equals | Empty)
+            ]
+            return or_(form.in_(same_kind), *others)
+        case NameGroups(groups=groups):
+            asked = [group for group in groups if not isinstance(group, Universal)]
+            return _meets(asked[0], form, is_number=False) if asked else true()
+        case Empty():
+            return false()
+        case Universal() | Items():
+            return true()
+
+
+def _meets_wildcard(pattern: str, form: ColumnElement[str | float]) -> _Condition:
+    prefix = _prefix(pattern)
+    bounds = [form >= prefix] if prefix else []
+    after = _after(prefix)
+    if after is not None:
+        bounds.append(form < after)
+    if pattern == prefix + "*" and bounds:
+        return and_(*bounds)
+    return and_(*bounds, _MatchesWildcard(form, _as_glob(pattern), _as_like(pattern)))
+
+
+def _prefix(pattern: str) -> str:
+    return re.split(r"[*?]", pattern, maxsplit=1)[0]
+
+
+def _after(prefix: str) -> str | None:
+    """Return the first text that sorts after all that begin with the prefix."""
+    stem = prefix.rstrip(_LAST_CHARACTER)
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    # Surrogates are no characters: the next one stands behind them.
+    return stem[:-1] + chr(0xE000 if 0xD800 <= following <= 0xDFFF else following)
+
+
+def _is_anchored(parts: tuple[Criterion, ...]) -> bool:
+    """Whether an index on the forms finds what matches without looking at all of them."""
+    return all(
+        bool(_prefix(one.pattern))
+        if isinstance(one, Wildcard)
+        else _is_anchored(one.groups[:1])
+        if isinstance(one, NameGroups)
+        else not isinstance(one, Universal)
+        for one in parts
+    )
+
+
+def _is_exact(criterion: Criterion) -> bool:
+    match criterion:
+        case AnyOf(criteria=criteria, keys=keys):
+            return len(keys) <= _MOST_PARAMETERS and all(map(_is_exact, criteria))
+        case NameGroups():
+            return False
+        case _:
+            return True
+
+
+def _has_value(owner: LevelTables, path: str, criterion: Criterion) -> _Condition:
+    """Say that the owner's row has a form that meets the criterion."""
+    return exists().where(
+        owner.values.c.owner == owner.entity.c.id, _value_meets(owner, path, criterion)
+    )
+
+
+def _owners(owner: LevelTables, path: str, criterion: Criterion) -> Ids:
+    return select(owner.values.c.owner).where(_value_meets(owner, path, criterion))
+
+
+def _value_meets(owner: LevelTables, path: str, criterion: Criterion) -> _Condition:
+    number = is_number(path.rpartition(".")[2])
+    form = owner.values.c.number if number else owner.values.c.form
+    return and_(owner.values.c.keyword == path, _meets(criterion, form, is_number=number))
+
+
+def _has_none(owner: LevelTables, keyword: str) -> _Condition:
+    some = exists().where(
+        owner.values.c.owner == owner.entity.c.id, owner.values.c.keyword == keyword
+    )
+    if keyword in owner.sequences:
+        return ~some
+    # A number that is nonsense has no column value, but a row.
+    return and_(owner.entity.c[keyword].is_(None), ~some)
+
+
+def _union(drivers: list[Ids]) -> Ids:
+    together = drivers[0].union_all(*drivers[1:]).subquery()
+    return select(together.c[0])
+
+
+def _text_driver(owner: LevelTables, keyword: str, criterion: Criterion) -> Ids | None:
+    """Find a wildcard that begins with ``*`` through the trigrams of all text of the level."""
+    if (
+        not isinstance(criterion, Wildcard)
+        or owner.level not in TEXT_LEVELS
+        or attribute(keyword).vr not in TEXT_VRS
+        or len(_prefix(criterion.pattern)) >= _TRIGRAM
+    ):
+        return None
+    longest = max(re.split(r"[*?]", criterion.pattern), key=len)
+    if len(longest) < _TRIGRAM or "\0" in longest:
+        return None
+    name = f"{owner.level.lower()}_text"
+    phrase = '"' + longest.replace('"', '""') + '"'
+    rowid: ColumnClause[int] = literal_column(f"{name}.rowid")
+    return select(rowid).select_from(table(name)).where(
+        literal_column(name).op("MATCH")(literal(phrase))
+    )  # fmt: skip
+
+
+def _select_by_items(owner: LevelTables, keyword: str, criterion: Criterion) -> Selection:
+    if isinstance(criterion, Empty):
+        return Selection(owner, _has_none(owner, keyword))
+    assert isinstance(criterion, Items)
+    asked, is_exact = _inner(keyword, criterion)
+    if not asked:
+        # The row of the sequence itself stands for each of its items.
+        asked = [(keyword, Equals("", ""))]
+    where = [_has_value(owner, path, one) for path, one in asked]
+    # Two paths may be met in two different items, which is no match.
+    is_exact = is_exact and len(asked) == 1
+    return Selection(owner, and_(*where), _owners(owner, *asked[0]), is_exact=is_exact)
+
+
+def _inner(path: str, items: Items) -> tuple[list[tuple[str, Criterion]], bool]:
+    """Return what is asked of values within a sequence, by path, and whether that is all."""
+    asked: list[tuple[str, Criterion]] = []
+    is_all = True
+    for keyword, criterion in items.criteria.items():
+        inner = f"{path}.{keyword}"
+        if isinstance(criterion, Universal):
+            continue
+        if isinstance(criterion, Items):
+            asked += _inner(inner, criterion)[0]
+            is_all = False
+        elif isinstance(criterion, Empty) or (
+            isinstance(criterion, AnyOf) and Empty() in criterion.criteria
+        ):
+            is_all = False
+        else:
+            asked.append((inner, criterion))
+            is_all = is_all and _is_exact(criterion)
+    return asked, is_all
+
+
+class _MatchesWildcard(FunctionElement[bool]):
+    """A form, its pattern for GLOB and the same for LIKE: each database takes the one it has."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(_MatchesWildcard, "sqlite")
+def _compile_glob(element: _MatchesWildcard, compiler: SQLCompiler, **options: object) -> str:
+    form, glob, _like = element.clauses
+    return f"{compiler.process(form, **options)} GLOB {compiler.process(glob, **options)}"
+
+
+@compiles(_MatchesWildcard)
+def _compile_like(element: _MatchesWildcard, compiler: SQLCompiler, **options: object) -> str:
+    form, _glob, like = element.clauses
+    pattern = compiler.process(like, **options)
+    return f"{compiler.process(form, **options)} LIKE {pattern} ESCAPE '\\'"
+
+
+def _as_glob(pattern: str) -> str:
+    return pattern.replace("[", "[[]")
+
+
+def _as_like(pattern: str) -> str:
+    escaped = re.sub(r"([\\%_])", r"\\\1", pattern)
+    return escaped.replace("*", "%").replace("?", "_")

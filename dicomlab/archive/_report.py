@@ -1,0 +1,143 @@
+"""What an import did with each file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from html import escape
+
+_SHOWN_PER_REASON = 10
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    NEW = "new"
+    ALREADY_THERE = "already there"
+    OTHER_CONTENT = "same UID, other content"
+    NOT_DICOM = "not DICOM"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """What became of one file, and why.
+
+    Attributes
+    ----------
+    path
+        As the user knows it; a member of a zip stands behind the zip's own path and ``!/``.
+    reason
+        A code for tables, such as ``"truncated"``; empty for what is in the archive now.
+    message
+        The same in a sentence: what is wrong and what to do.
+    """
+
+    path: str
+    outcome: Outcome
+    size: int = 0
+    sop_instance_uid: str | None = None
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass
+class ImportReport:
+    """What an import did, file by file, in the order of the files.
+
+    Attributes
+    ----------
+    rows
+        One a file.
+    interrupted
+        The import was stopped before its end; what `rows` calls new is in the archive all the same.
+    seconds
+        How long it took.
+    """
+
+    rows: list[ImportRow] = field(default_factory=list)
+    interrupted: bool = False
+    seconds: float = 0.0
+
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """How many files had each outcome, nought included."""
+        counted = Counter(row.outcome for row in self.rows)
+        return {outcome: counted[outcome] for outcome in Outcome}
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes the files hold that are in the archive now."""
+        return sum(row.size for row in self.rows if not row.reason)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the import came to its end and refused nothing; what is not DICOM may be."""
+        return not self.interrupted and not self.of(Outcome.REFUSED)
+
+    def of(self, outcome: Outcome) -> list[ImportRow]:
+        """Return the rows with this outcome."""
+        return [row for row in self.rows if row.outcome == outcome]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the report for machines: counts, and each file that is not simply in place."""
+        return {
+            "interrupted": self.interrupted,
+            "seconds": round(self.seconds, 3),
+            "files": len(self.rows),
+            "bytes": self.bytes,
+            "counts": {outcome.name.lower(): count for outcome, count in self.counts.items()},
+            "rows": [
+                {
+                    "path": row.path,
+                    "outcome": row.outcome.name.lower(),
+                    "reason": row.reason,
+                    "message": row.message,
+                    "sop_instance_uid": row.sop_instance_uid,
+                }
+                for row in self._worth_a_line()
+            ],
+        }
+
+    def __str__(self) -> str:
+        lines = [self._summary()]
+        for reason, rows in self._by_reason().items():
+            lines += ["", f"{reason} ({len(rows)}): {rows[0].message}"]
+            lines += [f"  {_printable(row.path)}" for row in rows[:_SHOWN_PER_REASON]]
+            if len(rows) > _SHOWN_PER_REASON:
+                lines.append(f"  and {len(rows) - _SHOWN_PER_REASON} more")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        details = "".join(
+            f"<details><summary>{escape(reason)} ({len(rows)}): {escape(rows[0].message)}</summary>"
+            f"<ul>{_list_items(rows)}</ul></details>"
+            for reason, rows in self._by_reason().items()
+        )
+        return f"<div><p>{escape(self._summary())}</p>{details}</div>"
+
+    def _summary(self) -> str:
+        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in self.counts.items())
+        stopped = " Interrupted before the end." if self.interrupted else ""
+        return f"{len(self.rows):,} files in {self.seconds:.1f} s: {counts}.{stopped}"
+
+    def _worth_a_line(self) -> list[ImportRow]:
+        return [row for row in self.rows if row.reason]
+
+    def _by_reason(self) -> dict[str, list[ImportRow]]:
+        grouped: dict[str, list[ImportRow]] = {}
+        for row in self._worth_a_line():
+            grouped.setdefault(row.reason, []).append(row)
+        return grouped
+
+
+def _list_items(rows: Sequence[ImportRow]) -> str:
+    items = "".join(f"<li><code>{escape(row.path)}</code></li>" for row in rows[:200])
+    return items + (f"<li>and {len(rows) - 200} more</li>" if len(rows) > 200 else "")
+
+
+def _printable(path: str) -> str:
+    """Return a path that cannot steer a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)

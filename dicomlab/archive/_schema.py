@@ -1,0 +1,154 @@
+"""The tables of the index.
+
+Each entity keeps its record as JSON, to be answered as it is, and beside it one column for each
+query key that holds the *normal form* of its first value (`dicomlab.catalog.normal_form`): what
+criteria compare with. Attributes that may have several values, person names with their component
+groups and codes within sequences have one row for each form in the level's table of values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from dicomlab.catalog import NUMBER_VRS
+from dicomlab.standard import LEVEL_KEYS, Level, attribute
+
+SCHEMA_VERSION: Final = 1
+
+metadata = MetaData()
+_Id = BigInteger().with_variant(Integer, "sqlite")
+INDEXED: Final = frozenset((
+    "PatientID", "PatientBirthDate",
+    "StudyInstanceUID", "StudyDate", "StudyTime", "AccessionNumber", "StudyID", "StudyDescription",
+    "SeriesInstanceUID", "Modality", "SeriesNumber", "SeriesDescription", "SeriesDate",
+    "SeriesTime", "BodyPartExamined", "FrameOfReferenceUID", "ProtocolName", "StationName",
+    "PerformedProcedureStepStartDate", "PerformedProcedureStepID",
+    "SOPClassUID", "AcquisitionDateTime",
+))  # fmt: skip
+
+
+def is_number(keyword: str) -> bool:
+    """Whether a key's normal form is a number."""
+    return attribute(keyword).vr in NUMBER_VRS
+
+
+def has_several(keyword: str) -> bool:
+    """Whether all forms of a key are in the table of values, not only what its column holds."""
+    key = attribute(keyword)
+    return key.vr == "PN" or key.vm != "1"
+
+
+@dataclass(frozen=True)
+class LevelTables:
+    """The tables of one level.
+
+    Attributes
+    ----------
+    entity
+        One row a patient, study, series or instance.
+    values
+        One row for each form of an attribute that may have several: ``owner``, ``keyword``, and
+        ``form`` or ``number``. Within sequences the keyword is a path with dots.
+    columns
+        Query keys that have a column in `entity`.
+    sequences
+        Query keys that are sequences: their values have paths.
+    """
+
+    level: Level
+    entity: Table
+    values: Table
+    columns: frozenset[str]
+    sequences: frozenset[str]
+
+
+def _level(level: Level, *own: Column[int] | Column[str], unique: tuple[str, ...]) -> LevelTables:
+    name = level.lower()
+    keys = [key for key in LEVEL_KEYS[level] if attribute(key).vr != "SQ"]
+    entity = Table(
+        name,
+        metadata,
+        Column("id", _Id, primary_key=True, autoincrement=False),
+        *own,
+        Column("record", Text, nullable=False),
+        *(Column(key, Float if is_number(key) else Text) for key in keys),
+        UniqueConstraint(*unique),
+    )
+    for key in keys:
+        if key in INDEXED and (key,) != unique:
+            Index(f"{name}_{key}", entity.c[key])
+    values = Table(
+        f"{name}_value",
+        metadata,
+        Column("owner", _Id, ForeignKey(entity.c.id, ondelete="CASCADE"), primary_key=True),
+        Column("keyword", Text, primary_key=True),
+        Column("place", Integer, primary_key=True),
+        Column("form", Text),
+        Column("number", Float),
+        sqlite_with_rowid=False,
+    )
+    Index(f"{name}_value_form", values.c.keyword, values.c.form, values.c.owner)
+    Index(f"{name}_value_number", values.c.keyword, values.c.number, values.c.owner)
+    sequences = frozenset(LEVEL_KEYS[level]) - frozenset(keys)
+    return LevelTables(level, entity, values, frozenset(keys), sequences)
+
+
+def _parent(name: str) -> Column[int]:
+    return Column(name, _Id, ForeignKey(f"{name.removesuffix('_id')}.id"), nullable=False)
+
+
+_patient = _level(Level.PATIENT, Column("identity", Text, nullable=False), unique=("identity",))
+_study = _level(Level.STUDY, _parent("patient_id"), unique=("StudyInstanceUID",))
+_series = _level(Level.SERIES, _parent("study_id"), unique=("SeriesInstanceUID", "study_id"))
+_image = _level(
+    Level.IMAGE,
+    _parent("series_id"),
+    Column("content_id", _Id, ForeignKey("content.id"), nullable=False, unique=True),
+    unique=("SOPInstanceUID",),
+)
+Index("study_patient_id", _study.entity.c.patient_id)
+Index("series_study_id", _series.entity.c.study_id)
+Index("image_series_id", _image.entity.c.series_id)
+
+TABLES: Final[dict[Level, LevelTables]] = {
+    tables.level: tables for tables in (_patient, _study, _series, _image)
+}
+
+content = Table(
+    "content",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("sha256", Text, nullable=False, unique=True),
+    Column("size", BigInteger, nullable=False),
+    Column("sop_instance_uid", Text, nullable=False, index=True),
+    Column("received", Text, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+)
+"""One row a file of the store; an instance points to the one that is current."""
+
+odd = Table("odd", metadata, Column("keyword", Text, primary_key=True))
+"""Keys of one value that some data set gave several, or nonsense where a number belongs: for these
+the table of values is looked at too."""
+
+about = Table(
+    "about",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Facts about the archive itself, such as the version of its schema."""

@@ -1,0 +1,305 @@
+"""What goes into the index: a group of instances in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy import Row as SqlRow
+
+from dicomlab.archive._database import write_texts
+from dicomlab.archive._forms import columns_of, forms_of, searchable_text
+from dicomlab.archive._report import Outcome
+from dicomlab.archive._schema import TABLES, LevelTables, content, odd
+from dicomlab.archive._select import PARENT, read_record, write_record
+from dicomlab.catalog import OWN_KEYS, Record, Value, patient_key, values_of
+from dicomlab.standard import LEVEL_KEYS, Level
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One instance, ready for the index.
+
+    Attributes
+    ----------
+    sha256, size
+        Of its bytes as they were received.
+    record
+        What it says about itself on all levels, as `dicomlab.catalog.instance_record` gives it.
+    header
+        Its DICOM JSON, compressed.
+    """
+
+    sha256: str
+    size: int
+    record: Record
+    header: bytes
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Its SOP Instance UID."""
+        return str(self.record["SOPInstanceUID"])
+
+
+@dataclass(slots=True)
+class _Row:
+    """A patient, study or series while a group is being written."""
+
+    id: int
+    parent: _Row | None
+    record: dict[str, Value]
+    before: Record | None = None
+    """The record as the index has it, ``None`` for a new row."""
+    identity: str = ""
+    """What tells a patient from others."""
+
+    def learn(self, record: Record, keys: Iterable[str]) -> None:
+        """Fill in what had no value. What has one stays: the first instance is believed."""
+        for key in keys:
+            if self.record.get(key) is None and record.get(key) is not None:
+                self.record[key] = record[key]
+
+    def count(self, keyword: str) -> None:
+        """Count one more."""
+        counted = self.record.get(keyword)
+        self.record[keyword] = (counted if isinstance(counted, int) else 0) + 1
+
+    def gather(self, keyword: str, values: Value) -> None:
+        """Add to a set of values."""
+        texts = {str(one) for one in (*values_of(self.record.get(keyword)), *values_of(values))}
+        if texts:
+            self.record[keyword] = tuple(sorted(texts))
+
+
+def known_contents(connection: Connection, sha256s: Iterable[str]) -> dict[str, str]:
+    """Return which contents the index knows, with the SOP Instance UID of each."""
+    statement = select(content.c.sha256, content.c.sop_instance_uid)
+    rows = connection.execute(statement.where(content.c.sha256.in_(list(sha256s))))
+    return {row.sha256: row.sop_instance_uid for row in rows}
+
+
+def add(connection: Connection, entries: Sequence[Entry]) -> list[Outcome]:
+    """Add instances whose files are in the store; return what became of each.
+
+    Several contents of one SOP Instance UID are all kept; the first is the one that queries see.
+    """
+    return _Group(connection).add(entries)
+
+
+class _Group:
+    """What one transaction writes."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._next_ids: dict[str, int] = {}
+        self._patients: dict[str, _Row] = {}
+        self._studies: dict[str, _Row] = {}
+        self._series: dict[tuple[int, str], _Row] = {}
+
+    def add(self, entries: Sequence[Entry]) -> list[Outcome]:
+        known = set(known_contents(self._connection, (entry.sha256 for entry in entries)))
+        current = self._current([entry.sop_instance_uid for entry in entries])
+        self._load([entry.record for entry in entries])
+        received = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        outcomes = []
+        contents: list[dict[str, object]] = []
+        images: list[tuple[_Row, int, Record]] = []
+        for entry in entries:
+            uid = entry.sop_instance_uid
+            if entry.sha256 in known:
+                outcomes.append(Outcome.ALREADY_THERE)
+                continue
+            known.add(entry.sha256)
+            content_id = self._new_id(content)
+            contents.append({
+                "id": content_id, "sha256": entry.sha256, "size": entry.size,
+                "sop_instance_uid": uid, "received": received, "header": entry.header,
+            })  # fmt: skip
+            if uid in current:
+                outcomes.append(Outcome.OTHER_CONTENT)
+            else:
+                current.add(uid)
+                images.append((self._place(entry.record), content_id, entry.record))
+                outcomes.append(Outcome.NEW)
+        _insert(self._connection, content, contents)
+        self._write_rows(Level.PATIENT, self._patients.values())
+        self._write_rows(Level.STUDY, self._studies.values())
+        self._write_rows(Level.SERIES, self._series.values())
+        self._write_images(images)
+        return outcomes
+
+    def _current(self, uids: list[str]) -> set[str]:
+        column = TABLES[Level.IMAGE].entity.c.SOPInstanceUID
+        return set(self._connection.scalars(select(column).where(column.in_(uids))))
+
+    def _load(self, records: Sequence[Record]) -> None:
+        """Load what the index has of the patients, studies and series of these instances."""
+        patient, study, series = (
+            TABLES[level].entity for level in (Level.PATIENT, Level.STUDY, Level.SERIES)
+        )
+        studies = self._connection.execute(
+            select(study.c.id, study.c.record, study.c.StudyInstanceUID, study.c.patient_id)
+            .where(study.c.StudyInstanceUID.in_({row["StudyInstanceUID"] for row in records}))
+        ).all()  # fmt: skip
+        patients = self._connection.execute(
+            select(patient.c.id, patient.c.record, patient.c.identity)
+            .where(or_(
+                patient.c.identity.in_(set(map(_identity, records))),
+                patient.c.id.in_({row.patient_id for row in studies}),
+            ))
+        ).all()  # fmt: skip
+        self._patients = {row.identity: _loaded(row, None, row.identity) for row in patients}
+        by_id = {row.id: row for row in self._patients.values()}
+        self._studies = {
+            row.StudyInstanceUID: _loaded(row, by_id[row.patient_id]) for row in studies
+        }
+        by_id = {row.id: row for row in self._studies.values()}
+        series_uids = {row["SeriesInstanceUID"] for row in records}
+        self._series = {
+            (row.study_id, row.SeriesInstanceUID): _loaded(row, by_id[row.study_id])
+            for row in self._connection.execute(
+                select(series.c.id, series.c.record, series.c.SeriesInstanceUID, series.c.study_id)
+                .where(series.c.study_id.in_(by_id))
+                .where(series.c.SeriesInstanceUID.in_(series_uids))
+            )
+        }  # fmt: skip
+
+    def _new_id(self, table: Table) -> int:
+        """Return an id that no row has: nobody else writes while this transaction lasts."""
+        following = self._next_ids.get(table.name)
+        if following is None:
+            following = (self._connection.scalar(select(func.max(table.c.id))) or 0) + 1
+        self._next_ids[table.name] = following + 1
+        return following
+
+    def _place(self, record: Record) -> _Row:
+        """Return the series that an instance belongs to, and count it there and above.
+
+        A study stays with the patient that its first instance named: a study has one patient.
+        """
+        study_uid, series_uid = str(record["StudyInstanceUID"]), str(record["SeriesInstanceUID"])
+        study = self._studies.get(study_uid)
+        identity = _identity(record)
+        patient = self._patients.get(identity) if study is None else study.parent
+        if patient is None:
+            patient = _Row(self._new_id(TABLES[Level.PATIENT].entity), None, {}, identity=identity)
+            self._patients[identity] = patient
+        if study is None:
+            study = _Row(self._new_id(TABLES[Level.STUDY].entity), patient, {})
+            self._studies[study_uid] = study
+            patient.count("NumberOfPatientRelatedStudies")
+        series = self._series.get((study.id, series_uid))
+        if series is None:
+            series = _Row(self._new_id(TABLES[Level.SERIES].entity), study, {})
+            self._series[study.id, series_uid] = series
+            patient.count("NumberOfPatientRelatedSeries")
+            study.count("NumberOfStudyRelatedSeries")
+        if identity == patient.identity:  # else it contradicts its study about the patient
+            patient.learn(record, OWN_KEYS[Level.PATIENT])
+        study.learn(record, OWN_KEYS[Level.STUDY])
+        series.learn(record, OWN_KEYS[Level.SERIES])
+        patient.count("NumberOfPatientRelatedInstances")
+        study.count("NumberOfStudyRelatedInstances")
+        series.count("NumberOfSeriesRelatedInstances")
+        study.gather("ModalitiesInStudy", series.record.get("Modality"))
+        study.gather("SOPClassesInStudy", record.get("SOPClassUID"))
+        return series
+
+    def _write_rows(self, level: Level, rows: Iterable[_Row]) -> None:
+        """Write what is new or has changed of patients, studies or series."""
+        tables = TABLES[level]
+        changed = [row for row in rows if row.record != row.before]
+        new = [row for row in changed if row.before is None]
+        old = [row for row in changed if row.before is not None]
+        _insert(self._connection, tables.entity, [_columns(tables, row) for row in new])
+        if old:
+            columns = [{"row": row.id, **_columns(tables, row)} for row in old]
+            names = [name for name in columns[0] if name not in ("row", "id")]
+            self._connection.execute(
+                update(tables.entity)
+                .where(tables.entity.c.id == bindparam("row"))
+                .values({name: bindparam(name) for name in names}),
+                [{name: row[name] for name in ("row", *names)} for row in columns],
+            )
+        self._write_forms(tables, changed)
+
+    def _write_forms(self, tables: LevelTables, rows: Sequence[_Row]) -> None:
+        forms = []
+        texts = []
+        stale = []
+        for row in rows:
+            now, odd_keys = forms_of(tables, row.record)
+            self._note_odd(odd_keys)
+            text = searchable_text(tables, row.record)
+            if row.before is not None:
+                if (now, text) == (
+                    forms_of(tables, row.before)[0], searchable_text(tables, row.before)
+                ):  # fmt: skip
+                    continue
+                stale.append(row.id)
+            forms += [{"owner": row.id, **one._asdict()} for one in now]
+            texts.append({"rowid": row.id, "text": text})
+        if stale:
+            values = tables.values
+            self._connection.execute(delete(values).where(values.c.owner.in_(stale)))
+        _insert(self._connection, tables.values, forms)
+        write_texts(self._connection, tables.level, texts, stale)
+
+    def _write_images(self, images: Sequence[tuple[_Row, int, Record]]) -> None:
+        tables = TABLES[Level.IMAGE]
+        rows = []
+        forms = []
+        for series, content_id, said in images:
+            record = {key: said[key] for key in LEVEL_KEYS[Level.IMAGE] if key in said}
+            row = _Row(self._new_id(tables.entity), series, record)
+            rows.append({**_columns(tables, row), "content_id": content_id})
+            now, odd_keys = forms_of(tables, record)
+            self._note_odd(odd_keys)
+            forms += [{"owner": row.id, **one._asdict()} for one in now]
+        _insert(self._connection, tables.entity, rows)
+        _insert(self._connection, tables.values, forms)
+
+    def _note_odd(self, keywords: set[str]) -> None:
+        if keywords:
+            known = set(self._connection.scalars(select(odd.c.keyword)))
+            _insert(self._connection, odd, [{"keyword": key} for key in keywords - known])
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _identity(record: Record) -> str:
+    return json.dumps(patient_key(record), ensure_ascii=False)
+
+
+def _loaded(row: SqlRow[*tuple[object, ...]], parent: _Row | None, identity: str = "") -> _Row:
+    return _Row(row.id, parent, read_record(row.record), read_record(row.record), identity)
+
+
+def _columns(tables: LevelTables, row: _Row) -> dict[str, object]:
+    """Return a row of an entity's table."""
+    columns: dict[str, object] = {
+        "id": row.id,
+        "record": write_record(row.record),
+        **columns_of(tables, row.record),
+    }
+    if tables.level is Level.PATIENT:
+        columns["identity"] = row.identity
+    elif row.parent is not None:
+        columns[PARENT[tables.level]] = row.parent.id
+    return columns
