@@ -7,7 +7,7 @@ attributes are named by keyword and tag, instances by SOP Instance UID, values n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 __all__ = [
     "AccessError",
@@ -60,7 +60,31 @@ class NonConformantError(DicomlabError):
 
 
 class GeometryError(NonConformantError):
-    """The slices of a series form no regular grid; `reason` is a `dicomlab.geometry.Defect`."""
+    """The slices of a series form no regular grid; `reason` is a `dicomlab.geometry.Defect`.
+
+    Attributes
+    ----------
+    numbers
+        What was measured, by name with its unit: ``{"worst_gap_mm": 6.0, "median_gap_mm": 3.0}``.
+    remedies
+        What a caller can do, each a sentence that names an option.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        tag: int | None = None,
+        reference: str | None = None,
+        numbers: Mapping[str, float] | None = None,
+        remedies: Sequence[str] = (),
+    ) -> None:
+        super().__init__(
+            " ".join((message, *remedies)), reason=reason, tag=tag, reference=reference
+        )
+        self.numbers = dict(numbers or {})
+        self.remedies = tuple(remedies)
 
 
 class UnsupportedError(DicomlabError):

@@ -1,5 +1,23 @@
 """Where pixels lie: LPS millimetres, affines, slice order and regular grids. NumPy alone."""
 
+from dicomlab.geometry._defect import Defect
 from dicomlab.geometry._grid import Grid
+from dicomlab.geometry._stack import (
+    POSITION_TOLERANCE_MM,
+    TILT_TOLERANCE_DEGREES,
+    Stack,
+    even_spacing,
+    slice_normal,
+    stack_planes,
+)
 
-__all__ = ["Grid"]
+__all__ = [
+    "POSITION_TOLERANCE_MM",
+    "TILT_TOLERANCE_DEGREES",
+    "Defect",
+    "Grid",
+    "Stack",
+    "even_spacing",
+    "slice_normal",
+    "stack_planes",
+]

@@ -1,7 +1,23 @@
 """One regular lazy array with its grid, units and provenance."""
 
+from dicomlab.volume._build import Examined, Remedies, RemedyOptions, examine, volume, volumes
+from dicomlab.volume._dicom import DicomSliceReader
 from dicomlab.volume._reader import ArrayReader, BlockReader, ChunkedArray, SliceReader
 from dicomlab.volume._suv import SuvInputs
 from dicomlab.volume._volume import Volume
 
-__all__ = ["ArrayReader", "BlockReader", "ChunkedArray", "SliceReader", "SuvInputs", "Volume"]
+__all__ = [
+    "ArrayReader",
+    "BlockReader",
+    "ChunkedArray",
+    "DicomSliceReader",
+    "Examined",
+    "Remedies",
+    "RemedyOptions",
+    "SliceReader",
+    "SuvInputs",
+    "Volume",
+    "examine",
+    "volume",
+    "volumes",
+]
