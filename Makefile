@@ -28,7 +28,15 @@ fix: setup
 	$(BIN)/ruff check --fix --quiet dicomlab tests tools || true
 	$(BIN)/ruff format dicomlab tests tools
 
-check: setup
+extensions/node_modules/.package-lock.json: extensions/package-lock.json | setup
+	cd extensions && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent
+	touch $@
+
+build/typescript.checked: $(SOURCES) extensions/node_modules/.package-lock.json
+	cd extensions && PATH="$(abspath $(BIN)):$$PATH" npm run --silent check
+	mkdir -p build && touch $@
+
+check: setup build/typescript.checked
 	$(BIN)/ruff check dicomlab tests tools
 	$(BIN)/ruff format --check dicomlab tests tools
 	$(BIN)/lint-imports --no-cache
