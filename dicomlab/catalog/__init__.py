@@ -13,6 +13,7 @@ from dicomlab.catalog._criteria import (
     Wildcard,
 )
 from dicomlab.catalog._frames import FileFrames
+from dicomlab.catalog._handles import Browsable, Instance, Series, Study
 from dicomlab.catalog._json import INLINE_BYTES, Json, JsonAttributes, JsonObject, dicom_json
 from dicomlab.catalog._matching import values_of
 from dicomlab.catalog._normal import NUMBER_VRS, name_forms, normal_form
@@ -46,6 +47,7 @@ __all__ = [
     "OWN_KEYS",
     "AnyOf",
     "Attributes",
+    "Browsable",
     "CombinedRange",
     "Criterion",
     "Empty",
@@ -54,6 +56,7 @@ __all__ = [
     "Finds",
     "FrameLocation",
     "Frames",
+    "Instance",
     "InstanceData",
     "Items",
     "Json",
@@ -67,7 +70,9 @@ __all__ = [
     "Record",
     "Retrieves",
     "Scalar",
+    "Series",
     "Source",
+    "Study",
     "Universal",
     "Value",
     "Wildcard",
