@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.peers import PeerMissingError, Peers
 
 ROOT = Path(__file__).parents[1]
+# The machine is shared: a slow example proves nothing. The same examples every time; `make fuzz`
+# is where new ones are looked for.
+settings.register_profile("dicomlab", deadline=None, derandomize=True)
+settings.load_profile("dicomlab")
 TIERS = {
     "unit", "property", "contract", "interop", "fuzz", "browser", "notebooks", "bench", "typing",
 }  # fmt: skip
