@@ -1,18 +1,81 @@
-"""Where dicomlab keeps its things."""
+"""The one configuration file: what it may say, and what it says.
 
-from __future__ import annotations
+`home` alone is here at once; the rest is imported when it is first asked for, because most
+commands need no more than the folder.
+"""
 
-import os
-from pathlib import Path
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["home"]
+from dicomlab.config._home import home
+
+if TYPE_CHECKING:
+    from dicomlab.config._check import Checked, Problem, UnknownKey
+    from dicomlab.config._file import FILE_NAME, Watched, check, load, schema, write
+    from dicomlab.config._settings import (
+        Archive,
+        Courtesy,
+        DicomwebPeer,
+        General,
+        Images,
+        InitialWindow,
+        Interpolation,
+        Journal,
+        Layout,
+        LocalAE,
+        Peer,
+        RemoteLocation,
+        Safety,
+        Server,
+        Settings,
+        Storing,
+        Tls,
+        Viewing,
+        Window,
+    )
+    from dicomlab.config._values import Secret
+
+__all__ = [
+    "FILE_NAME",
+    "Archive",
+    "Checked",
+    "Courtesy",
+    "DicomwebPeer",
+    "General",
+    "Images",
+    "InitialWindow",
+    "Interpolation",
+    "Journal",
+    "Layout",
+    "LocalAE",
+    "Peer",
+    "Problem",
+    "RemoteLocation",
+    "Safety",
+    "Secret",
+    "Server",
+    "Settings",
+    "Storing",
+    "Tls",
+    "UnknownKey",
+    "Viewing",
+    "Watched",
+    "Window",
+    "check",
+    "home",
+    "load",
+    "schema",
+    "write",
+]
+
+_HOMES = ("_file", "_check", "_settings", "_values")
 
 
-def home() -> Path:
-    """Return the folder that everything is kept under.
-
-    It is what the environment variable ``DICOMLAB_HOME`` names, or else ``.dicomlab`` in the
-    user's own folder. It is not made here: whoever writes into it makes it, for the owner alone.
-    """
-    named = os.environ.get("DICOMLAB_HOME")
-    return Path(named).expanduser().absolute() if named else Path.home() / ".dicomlab"
+def __getattr__(name: str) -> object:
+    """Import the module that has a public name."""
+    if name in __all__:
+        for module in _HOMES:
+            found = import_module(f"dicomlab.config.{module}")
+            if hasattr(found, name):
+                return getattr(found, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
