@@ -118,7 +118,8 @@ class Ellipsoid:
         form = u + v
         if self.squareness:
             form -= (u * np.float32(self.squareness)) * v
-        form += np.float32(((canvas.z - self.centre[2]) / c) ** 2)
+        w = (canvas.z - self.centre[2]) / c
+        form += np.float32(w * w)
         canvas.blend(box, canvas.cover(depth(form, min(a, b, c))), value)
 
 
@@ -131,11 +132,17 @@ class Tube:
     start_radius: float
     end_radius: float
 
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Lowest and highest z."""
+        radius = max(self.start_radius, self.end_radius)
+        low, high = sorted((self.start[2], self.end[2]))
+        return low - radius, high + radius
+
     def reaches(self, z: float, margin: float) -> bool:
         """Say whether it touches a plane."""
-        radius = max(self.start_radius, self.end_radius) + margin
-        low, high = sorted((self.start[2], self.end[2]))
-        return low - radius < z < high + radius
+        low, high = self.extent
+        return low - margin < z < high + margin
 
     def paint(self, canvas: Canvas, value: float) -> None:
         """Paint it."""

@@ -83,6 +83,17 @@ _RIB_PITCH_MM = 24.0
 _VERTEBRA_PITCH_MM = 26.0
 _SPINE_Y = 62.0
 _HILA: tuple[Point, Point] = ((-34.0, 10.0, 18.0), (36.0, 13.0, 24.0))
+# Where the first vessels of a lung go: outwards, to the back, up.
+_LOBES = (
+    (0.5, -0.5, 0.9),
+    (0.6, 0.4, 0.9),
+    (0.9, 0.6, 0.3),
+    (0.9, -0.7, 0.1),
+    (0.8, 0.0, -0.5),
+    (0.6, 0.8, -0.5),
+    (0.4, 0.5, -1.0),
+    (0.7, -0.2, -1.0),
+)
 _LUNGS = (
     Ellipsoid((-78.0, 4.0, 0.0), (60.0, 78.0, 132.0), squareness=0.6),
     Ellipsoid((80.0, 6.0, 0.0), (56.0, 78.0, 130.0), squareness=0.6),
@@ -153,6 +164,8 @@ class Thorax:
             for lung, hilum in zip(_LUNGS, _HILA, strict=True)
             for tube in _vessel_tree(source, lung, hilum)
         ]
+        self._lowest, self._highest = np.array([tube.extent for tube in self._vessels]).T
+        self._radius = np.array([tube.start_radius for tube in self._vessels])
         self._lesion = Ellipsoid(_LESION_CENTRE, (_LESION_RADIUS_MM,) * 3)
 
     @property
@@ -208,8 +221,8 @@ class Thorax:
             )
         for lung in _LUNGS:
             lung.paint(canvas, value(LUNG))
-        for tube in self._vessels:
-            tube.paint(canvas, value(BLOOD))
+        for number in self._vessels_at(canvas.z, canvas.edge_mm):
+            self._vessels[number].paint(canvas, value(BLOOD))
         self._lesion.paint(canvas, value(TUMOUR))
         for tissue, solid in _SOLIDS:
             solid.paint(canvas, value(tissue))
@@ -217,6 +230,11 @@ class Thorax:
             _paint_ribs(canvas, half_width - 24, half_depth - 19, value)
         for tissue, solid in _vertebra(canvas.z):
             solid.paint(canvas, value(tissue))
+
+    def _vessels_at(self, z: float, edge_mm: float) -> NDArray[np.intp]:
+        """Return the vessels that a plane shows: those it cuts, and that are not lost in blur."""
+        near = (self._lowest - edge_mm < z) & (z < self._highest + edge_mm)
+        return np.flatnonzero(near & (self._radius > 0.25 * edge_mm))
 
 
 @lru_cache(maxsize=4)
@@ -232,13 +250,14 @@ def _body(half_width: float, half_depth: float, z: float) -> Ellipsoid:
 
 def _paint_couch(canvas: Canvas) -> None:
     """Paint a cradle of foam in a thin shell, the same at every z."""
-    top = np.float32(118) - canvas.x * canvas.x * np.float32(1 / 1300)
-    under = canvas.y[:, None] - top[None, :]
-    everything = (slice(None), slice(None))
+    box = canvas.box((-190, 80), (190, 145))
+    x = canvas.x[box[1]]
+    top = np.float32(118) - x * x * np.float32(1 / 1300)
+    under = canvas.y[box[0]][:, None] - top[None, :]
     for tissue, wall in ((SHELL, 0.0), (FOAM, 2.5)):
         inside = np.minimum(under - np.float32(wall), np.float32(24 - wall) - under)
-        width = np.float32(190 - wall) - np.abs(canvas.x)
-        canvas.blend(everything, canvas.cover(np.minimum(inside, width[None, :])), tissue.hu)
+        width = np.float32(190 - wall) - np.abs(x)
+        canvas.blend(box, canvas.cover(np.minimum(inside, width[None, :])), tissue.hu)
 
 
 def _paint_ribs(
@@ -260,8 +279,9 @@ def _paint_ribs(
     height = (np.float32(canvas.z) - y * np.float32(0.42)) * np.float32(1 / _RIB_PITCH_MM)
     height -= np.rint(height)
     height *= np.float32(_RIB_PITCH_MM)
+    # A rib is 13 mm high and 8.4 mm thick.
+    wall *= np.float32(6.5 / 4.2)
     wall *= wall
-    wall *= np.float32((6.5 / 4.2) ** 2)
     wall += (height * height)[:, None]
     front = int(np.searchsorted(y, np.float32(-0.62 * half_depth)))
     away = np.sqrt(wall, out=wall)
@@ -292,7 +312,7 @@ def _vertebra(z: float) -> list[tuple[Tissue, Ellipsoid | Tube]]:
     return [
         *solids,
         (CORTEX, Ellipsoid((0.0, y + 24, arch), (15.0, 12.5, 11.0))),
-        (CORTEX, Tube((0.0, y + 32, arch), (0.0, y + 42, arch - 8), 4.5, 3.0)),
+        (CORTEX, Tube((0.0, y + 30, arch), (0.0, y + 34, arch - 9), 4.0, 2.5)),
         (FLUID, Ellipsoid((0.0, y + 23, middle), (10.0, 8.5, 1e4))),
         (MUSCLE, Ellipsoid((0.0, y + 23, middle), (5.0, 4.0, 1e4))),
     ]
@@ -303,27 +323,26 @@ def _vessel_tree(source: np.random.PCG64, lung: Ellipsoid, hilum: Point) -> list
     outwards = 1.0 if lung.centre[0] > 0 else -1.0
     tubes: list[Tube] = []
     growing: list[tuple[Point, Point, float, float, int]] = [
-        (hilum, unit((outwards * 0.7, tilt_y, tilt_z)), 5.0, 34.0, 0)
-        for tilt_y, tilt_z in ((-0.7, 0.7), (0.5, 0.9), (0.9, -0.3), (-0.5, -0.7), (0.4, -1.0))
+        (hilum, unit((outwards * across, along, up)), 5.5, 30.0, 0) for across, along, up in _LOBES
     ]
     while growing:
         start, direction, radius, length, generation = growing.pop()
         end = _step(start, direction, length * _noise.between(source, 0.8, 1.2))
         if _form(lung, end) > 0.9:
             end = _step(start, direction, 0.5 * length)
-            generation = max(generation, 4)
+            generation = max(generation, 5)
         if _form(lung, end) > 0.97:
             continue
-        tubes.append(Tube(start, end, radius, 0.78 * radius))
-        if generation == 5:
+        tubes.append(Tube(start, end, radius, 0.76 * radius))
+        if generation == 6:
             continue
         for _ in range(2 if generation else 3):
             spread = (
-                direction[0] + _noise.between(source, -0.75, 0.75),
-                direction[1] + _noise.between(source, -0.75, 0.75),
-                direction[2] + _noise.between(source, -0.75, 0.75),
+                direction[0] + _noise.between(source, -0.8, 0.8),
+                direction[1] + _noise.between(source, -0.8, 0.8),
+                direction[2] + _noise.between(source, -0.8, 0.8),
             )
-            growing.append((end, unit(spread), 0.76 * radius, 0.84 * length, generation + 1))
+            growing.append((end, unit(spread), 0.74 * radius, 0.86 * length, generation + 1))
     return tubes
 
 
@@ -337,7 +356,5 @@ def _step(start: Point, direction: Point, length: float) -> Point:
 
 def _form(lung: Ellipsoid, point: Point) -> float:
     """Return below 1 inside the lung, above 1 outside."""
-    u, v, w = (
-        ((p - c) / a) ** 2 for p, c, a in zip(point, lung.centre, lung.semi_axes, strict=True)
-    )
-    return u + v - lung.squareness * u * v + w
+    u, v, w = ((p - c) / a for p, c, a in zip(point, lung.centre, lung.semi_axes, strict=True))
+    return u * u + v * v - lung.squareness * (u * u) * (v * v) + w * w
