@@ -17,7 +17,7 @@ from dicomlab.phantoms._defects import (
 )
 from dicomlab.phantoms._encoding import encode
 from dicomlab.phantoms._enhanced import enhanced_ct
-from dicomlab.phantoms._files import write
+from dicomlab.phantoms._files import write, written
 from dicomlab.phantoms._instances import uid
 from dicomlab.phantoms._mr import head_mr
 from dicomlab.phantoms._pet import thorax_pet
@@ -41,4 +41,5 @@ __all__ = [
     "with_unlike_sizes",
     "without_position",
     "write",
+    "written",
 ]

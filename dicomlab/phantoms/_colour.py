@@ -17,7 +17,6 @@ from dicomlab.phantoms._instances import (
     dataset,
     decimal,
     instance,
-    uid,
 )
 
 _FRAME_TIME_MS = 40
@@ -130,9 +129,8 @@ def _instances(
     frames, rows, columns = shape
     values = np.stack([_frame(shape, number, seed) for number in range(frames)])
     own = {
-        **common(seed, "Vessel", "US", "Colour flow", 1),
+        **common(seed, "Vessel", "US", "Colour flow", 1, made_with=(shape, planar_configuration)),
         "SOPClassUID": "1.2.840.10008.5.1.4.1.1.3.1",
-        "SOPInstanceUID": uid(seed, "Vessel", "US", shape),
         "ImageType": ["ORIGINAL", "PRIMARY"],
         "BodyPartExamined": "ABDOMEN",
         "PatientOrientation": "",

@@ -20,7 +20,6 @@ from dicomlab.phantoms._instances import (
     decimals,
     instance,
     pixels,
-    uid,
 )
 from dicomlab.phantoms._thorax import FIELD_OF_VIEW_MM, Lesion, thorax
 
@@ -99,7 +98,9 @@ def _instances(
 ) -> Iterator[Dataset]:
     shared = dataset(
         {
-            **common(seed, "Thorax", "CT", "Thorax with contrast", 2),
+            **common(
+                seed, "Thorax", "CT", "Thorax with contrast", 2, made_with=(stack.key, noise_hu)
+            ),
             **pixels(np.empty(stack.shape[1:], np.uint16), bits_stored=12),
             "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
             "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
@@ -124,7 +125,6 @@ def _instances(
     for number in range(stack.shape[0]):
         z = stack.z(number)
         own = {
-            "SOPInstanceUID": uid(seed, "Thorax", "CT", stack, number),
             "InstanceNumber": number + 1,
             "ImagePositionPatient": decimals((x, y, z)),
             "SliceLocation": decimal(z),

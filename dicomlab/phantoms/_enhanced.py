@@ -71,7 +71,7 @@ def _groups(**sequences: Mapping[str, Value]) -> Dataset:
     return dataset({keyword: [dataset(values)] for keyword, values in sequences.items()})
 
 
-def _shared_groups(stack: Stack) -> Dataset:
+def _shared_groups(stack: Stack, series: Value) -> Dataset:
     return _groups(
         PixelMeasuresSequence={
             "PixelSpacing": decimals(stack.spacing_mm[1:]),
@@ -139,7 +139,7 @@ def _shared_groups(stack: Stack) -> Dataset:
             "FilterMaterial": "ALUMINUM",
         },
         IrradiationEventIdentificationSequence={
-            "IrradiationEventUID": uid(stack, "irradiation event"),
+            "IrradiationEventUID": uid(series, "irradiation event"),
         },
     )
 
@@ -167,9 +167,9 @@ def _frame_groups(stack: Stack, number: int) -> Dataset:
     )
 
 
-def _dimensions(seed: int, stack: Stack) -> Mapping[str, Value]:
+def _dimensions(series: Value) -> Mapping[str, Value]:
     """Return the Multi-frame Dimension module: stack, then position in it (PS3.3 C.7.6.17)."""
-    organization = uid(seed, "dimensions", stack)
+    organization = uid(series, "dimensions")
 
     def index(pointer: int, label: str) -> Dataset:
         return dataset(
@@ -201,13 +201,14 @@ def _instances(
     frames = np.stack(
         [thorax_hu(stack, number, seed=seed, noise_hu=noise_hu) for number in range(stack.shape[0])]
     )
+    described = common(seed, "Thorax", "CT", "Thorax as frames", 4, made_with=(stack.key, noise_hu))
+    series = described["SeriesInstanceUID"]
     own = {
-        **common(seed, "Thorax", "CT", "Thorax as frames", 4),
+        **described,
         **pixels(frames, bits_stored=12),
         **_FRAME_KIND,
-        **_dimensions(seed, stack),
+        **_dimensions(series),
         "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1",
-        "SOPInstanceUID": uid(seed, "Thorax", "Enhanced CT", stack),
         "ImageType": ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"],
         "PatientPosition": "HFS",
         "InstanceNumber": 1,
@@ -218,7 +219,7 @@ def _instances(
         "PresentationLUTShape": "IDENTITY",
         "AcquisitionContextSequence": [],
         "NumberOfFrames": frames.shape[0],
-        "SharedFunctionalGroupsSequence": [_shared_groups(stack)],
+        "SharedFunctionalGroupsSequence": [_shared_groups(stack, series)],
         "PerFrameFunctionalGroupsSequence": [
             _frame_groups(stack, number) for number in range(stack.shape[0])
         ],

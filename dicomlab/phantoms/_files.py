@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydicom import Dataset, dcmwrite
@@ -23,12 +23,15 @@ def write(datasets: Iterable[Dataset], folder: str | Path) -> list[Path]:
     FileExistsError
         The folder holds a file of that name; nothing is overwritten.
     """
+    return list(written(datasets, folder))
+
+
+def written(datasets: Iterable[Dataset], folder: str | Path) -> Iterator[Path]:
+    """Do what `write` does, and yield each path as soon as its file is whole."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
     for number, instance in enumerate(datasets, 1):
         path = folder / f"{instance.Modality}{number:05d}.dcm"
         with path.open("xb") as file:
             dcmwrite(file, instance, enforce_file_format=True)
-        paths.append(path)
-    return paths
+        yield path

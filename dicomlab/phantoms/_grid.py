@@ -50,6 +50,11 @@ class Stack:
         return cls(shape, spacing_mm)
 
     @property
+    def key(self) -> tuple[float, ...]:
+        """What tells it from other stacks."""
+        return (*self.shape, *self.spacing_mm)
+
+    @property
     def first_centre(self) -> Triple:
         """Centre of the pixel of lowest (x, y, z)."""
         slices, rows, columns = self.shape

@@ -59,10 +59,13 @@ def code(value: str, meaning: str, scheme: str = "SCT") -> Dataset:
     return dataset({"CodeValue": value, "CodingSchemeDesignator": scheme, "CodeMeaning": meaning})
 
 
-def common(seed: int, study: str, modality: str, series: str, number: int) -> dict[str, Value]:
+def common(
+    seed: int, study: str, modality: str, series: str, number: int, *, made_with: Value
+) -> dict[str, Value]:
     """Return what all instances of a phantom series share, by keyword.
 
-    Two series of one study and seed have the same patient, study and frame of reference.
+    Two series of one study and seed have the same patient, study and frame of reference. What a
+    series was made with is part of its UID, so that other pixels never go by the same one.
     """
     return {
         "SpecificCharacterSet": "ISO_IR 192",
@@ -95,7 +98,7 @@ def common(seed: int, study: str, modality: str, series: str, number: int) -> di
         "PatientIdentityRemoved": "YES",
         "DeidentificationMethod": "Synthetic: no patient ever was",
         "StudyInstanceUID": uid(seed, study),
-        "SeriesInstanceUID": uid(seed, study, modality, series),
+        "SeriesInstanceUID": uid(seed, study, modality, series, made_with),
         "StudyID": f"{seed}",
         "SeriesNumber": number,
         "FrameOfReferenceUID": uid(seed, study, "frame of reference"),
@@ -153,6 +156,7 @@ def instance(
     made = copied(shared)
     for keyword, value in own.items():
         setattr(made, keyword, value)
+    made.SOPInstanceUID = uid(made.SeriesInstanceUID, made.InstanceNumber)
     is_words = stored.dtype.itemsize == 2
     little = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
     made.add_new(0x7FE00010, "OW" if is_words else "OB", _even(little.tobytes()))

@@ -22,7 +22,6 @@ from dicomlab.phantoms._instances import (
     decimals,
     instance,
     pixels,
-    uid,
 )
 
 # A sagittal plane, turned by 9:40:41 about the left-right axis and by 11:60:61 about the long
@@ -89,11 +88,11 @@ def head_mr(
     return _instances(stack, seed, sequence, noise, transfer_syntax_uid, attributes)
 
 
-def _shared(stack: Stack, seed: int, sequence: tuple[_Echo, ...]) -> Dataset:
+def _shared(stack: Stack, seed: int, sequence: tuple[_Echo, ...], noise: float) -> Dataset:
     name = "T1 oblique sagittal" if len(sequence) == 1 else "PD and T2 oblique sagittal"
     return dataset(
         {
-            **common(seed, "Head", "MR", name, 1 + len(sequence)),
+            **common(seed, "Head", "MR", name, 1 + len(sequence), made_with=(stack.key, noise)),
             **pixels(np.empty(stack.shape[1:], np.uint16), bits_stored=12),
             "SOPClassUID": "1.2.840.10008.5.1.4.1.1.4",
             "ImageType": ["ORIGINAL", "PRIMARY", "OTHER"],
@@ -150,11 +149,10 @@ def _instances(
     transfer_syntax_uid: str,
     attributes: Mapping[str, Value],
 ) -> Iterator[Dataset]:
-    shared = _shared(stack, seed, sequence)
+    shared = _shared(stack, seed, sequence, noise)
     for number in range(stack.shape[0]):
         for nth, echo in enumerate(sequence):
             own = {
-                "SOPInstanceUID": uid(seed, "Head", "MR", stack, number, echo),
                 "InstanceNumber": number * len(sequence) + nth + 1,
                 "AcquisitionNumber": 1,
                 "EchoNumbers": nth + 1,

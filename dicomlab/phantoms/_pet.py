@@ -20,7 +20,6 @@ from dicomlab.phantoms._instances import (
     decimals,
     instance,
     pixels,
-    uid,
 )
 from dicomlab.phantoms._thorax import FIELD_OF_VIEW_MM, thorax
 
@@ -103,13 +102,15 @@ def _radiopharmaceutical() -> Dataset:
     )
 
 
-def _shared(stack: Stack, seed: int) -> Dataset:
+def _shared(stack: Stack, seed: int, noise: float) -> Dataset:
     decay_rate = 0.6931471805599453 / HALF_LIFE_S
     # In so short a frame the average decay is that of its middle (PS3.3 C.8.9.4.1.5).
     reference_s = FRAME_DURATION_S / 2
     return dataset(
         {
-            **common(seed, "Thorax", "PT", "FDG attenuation corrected", 3),
+            **common(
+                seed, "Thorax", "PT", "FDG attenuation corrected", 3, made_with=(stack.key, noise)
+            ),
             **pixels(np.empty(stack.shape[1:], np.int16)),
             "SOPClassUID": "1.2.840.10008.5.1.4.1.1.128",
             "ImageType": ["ORIGINAL", "PRIMARY"],
@@ -153,7 +154,7 @@ def _instances(
     transfer_syntax_uid: str,
     attributes: Mapping[str, Value],
 ) -> Iterator[Dataset]:
-    shared = _shared(stack, seed)
+    shared = _shared(stack, seed, noise)
     edge_mm = max(_RESOLUTION_MM, *stack.spacing_mm[1:])
     x, y, _ = stack.first_centre
     for number in range(stack.shape[0]):
@@ -166,7 +167,6 @@ def _instances(
         rescale_slope = decimal(max(float(activity.max()), 1.0) / _LARGEST)
         stored = np.rint(activity / float(rescale_slope)).clip(0, _LARGEST).astype(np.int16)
         own = {
-            "SOPInstanceUID": uid(seed, "Thorax", "PT", stack, number),
             "InstanceNumber": number + 1,
             "ImageIndex": number + 1,
             "ImagePositionPatient": decimals((x, y, z)),
