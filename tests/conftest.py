@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.peers import PeerMissingError, Peers
 
 ROOT = Path(__file__).parents[1]
 # The machine is shared: a slow example proves nothing. The same examples every time; `make fuzz`
 # is where new ones are looked for.
-settings.register_profile("dicomlab", deadline=None, derandomize=True)
+settings.register_profile(
+    "dicomlab",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("dicomlab")
 TIERS = {
     "unit", "property", "contract", "interop", "fuzz", "browser", "notebooks", "bench", "typing",

@@ -51,7 +51,7 @@ def file_of(instance) -> bytes:
     return file.getvalue()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**40),
     slices=st.integers(1, 6),
@@ -73,7 +73,7 @@ def test_any_size_and_spacing_is_written_as_asked(seed, slices, rows, columns, s
     np.testing.assert_allclose(first - last, [0, 0, (slices - 1) * spacing_mm[0]], atol=1e-6)
 
 
-@settings(deadline=None)
+@settings(max_examples=60)
 @given(
     make=st.sampled_from([pet, ultrasound]),
     transfer_syntax_uid=st.sampled_from(TRANSFER_SYNTAXES),
