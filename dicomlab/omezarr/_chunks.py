@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 COMPRESSION = "Blosc, LZ4 5, bits shuffled"
-"""A CT to 2/5 of its size, at 0.9 GB/s a core; Zstandard saves 10 % more at half the speed."""
+"""A CT to less than half, at 0.9 GB/s a core; Zstandard saves some 5 % more at half the speed."""
 
 
 @dataclass(frozen=True)
 class ChunkWriter:
     """Encodes chunks and writes each to its file; several threads may call it at once.
 
-    zarr-python writes the array's metadata and reads the chunks; its own way of writing them takes
-    three times as long. Every chunk gets a file, also one that holds the fill value alone: a
+    zarr-python writes the array's metadata and reads the chunks. Writing them here saves a quarter
+    of the processor time of a whole conversion, and lets the thread that encodes a chunk halve it
+    while it is in the cache. Every chunk gets a file, also one that holds the fill value alone: a
     missing file is damage.
 
     Attributes
@@ -74,7 +75,11 @@ class ChunkWriter:
             ]
             block = np.pad(block, short)
         z, y, x = (first // size for first, size in zip(start, self.chunks, strict=True))
-        row = self.folder / "c" / str(z) / str(y)
-        row.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "c" / str(z) / str(y) / str(x)
         codec = Blosc("lz4", clevel=5, shuffle=Blosc.BITSHUFFLE)
-        (row / str(x)).write_bytes(codec.encode(block))
+        encoded = codec.encode(block)
+        try:
+            file.write_bytes(encoded)
+        except FileNotFoundError:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(encoded)

@@ -6,8 +6,9 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -38,7 +39,6 @@ def write(
     levels: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
-    threads: int | None = None,
 ) -> Path:
     """Write a volume as OME-Zarr 0.5 with a pyramid; `read` gives an equal volume back.
 
@@ -68,8 +68,6 @@ def write(
         Replace a store at `path` that dicomlab wrote; anything else there is never touched.
     progress
         Called after each slab, in the caller's thread.
-    threads
-        How many encode; by default one a processor.
 
     Returns
     -------
@@ -92,9 +90,7 @@ def write(
     try:
         check_target(target, overwrite=overwrite)
         partial = Partial(target, _identity(attributes, planned, kind))
-        _Pass(volume, partial, planned, rescaling=attributes.values == "modality").run(
-            threads or os.cpu_count() or 1, progress
-        )
+        _Pass(volume, partial, planned, rescaling=attributes.values == "modality").run(progress)
         with zarr.config.set({"json_indent": None}):
             zarr.create_group(
                 str(partial.store),
@@ -170,7 +166,7 @@ class _Pass:
         if rescaling:
             self.stored = replace(self.stored, folder=partial.store / STORED, kind=kind)
 
-    def run(self, threads: int, progress: Progress | None) -> None:
+    def run(self, progress: Progress | None) -> None:
         """Write all chunks of all levels that are not yet written."""
         if not self.resumed:
             for array in {self.stored, *(stage.array for stage in self.stages)}:
@@ -180,15 +176,16 @@ class _Pass:
         for number, stage in enumerate(self.stages):
             stage.start = first * self.depth >> number
         slices = self.volume.shape[0]
-        with ThreadPoolExecutor(threads) as pool:
-            for start, slab in self._slabs(range(first * self.depth, slices, self.depth)):
+        starts = range(first * self.depth, slices, self.depth)
+        with ThreadPoolExecutor(os.cpu_count()) as pool, closing(self._slabs(starts)) as slabs:
+            for start, slab in slabs:
                 self._advance(0, slab, pool)
                 if start >= self.resumed * self.depth:
                     self.partial.finish_slab()
                 if progress is not None:
                     progress(start + len(slab), slices)
 
-    def _slabs(self, starts: range) -> Iterator[tuple[int, NDArray[np.generic]]]:
+    def _slabs(self, starts: range) -> Generator[tuple[int, NDArray[np.generic]]]:
         """Yield slab after slab; the next one is read while the caller works on this one."""
         buffers = np.empty((2, self.depth, *self.volume.shape[1:]), self.stored.kind)
         with ThreadPoolExecutor(1) as reading:
@@ -240,10 +237,14 @@ class _Pass:
         start = (stage.start, row, column)
         _, height, width = stage.level.chunks
         tile = slab[:, row : row + height, column : column + width]
-        if number == 0 and self.rescaling:
-            self.stored.write(start, tile)
-            tile = self.volume.rescaled(tile, slice(stage.start, stage.start + len(tile)))
-        stage.array.write(start, tile)
+        if number == 0:
+            # What is read back after a kill is not written again: a second kill could tear it.
+            if stage.start >= self.resumed * self.depth:
+                self.stored.write(start, tile)
+            if self.rescaling:
+                tile = self.volume.rescaled(tile, slice(stage.start, stage.start + len(tile)))
+        if number or self.rescaling:
+            stage.array.write(start, tile)
         if number + 1 == len(self.stages):
             return
         coarser = self.stages[number + 1]

@@ -253,11 +253,12 @@ def test_a_lost_chunk_is_not_read_as_zeros(tmp_path):
         omezarr.read(store)
 
 
-def test_a_damaged_chunk_is_a_storage_error(tmp_path):
+@pytest.mark.parametrize("left", [0, 10, 40])
+def test_a_damaged_chunk_is_a_storage_error(tmp_path, left):
     """Planes of a chunk that does not decode cannot be read; the others can."""
     store = omezarr.write(full(), tmp_path / "v.zarr")
     chunk = store / "stored" / "c" / "1" / "0" / "1"
-    chunk.write_bytes(chunk.read_bytes()[:40])
+    chunk.write_bytes(chunk.read_bytes()[:left])
     reader = omezarr.read(store).reader
 
     with pytest.raises(StorageError, match="damaged"):

@@ -158,6 +158,23 @@ def test_torn_journal_and_chunks_are_written_again(tmp_path):
     assert contents(target) == contents(expected)
 
 
+def test_resuming_does_not_write_again_what_it_reads_back(tmp_path):
+    """A second kill must not tear a chunk that the journal calls whole."""
+    target = tmp_path / "v.zarr"
+    with pytest.raises(StopError):
+        omezarr.write(make(), target, levels=3, progress=stop_after(3))
+    chunks = tmp_path / "v.zarr.partial" / "store" / "0" / "c"
+    whole = {f.relative_to(chunks): f.stat().st_mtime_ns for f in chunks.rglob("*") if f.is_file()}
+
+    omezarr.write(make(), target, levels=3)
+
+    assert len(whole) == 3
+    assert (
+        whole.items()
+        <= {name: (target / "0" / "c" / name).stat().st_mtime_ns for name in whole}.items()
+    )
+
+
 @pytest.mark.parametrize(
     ("other", "options"),
     [({"series": "1.2.4"}, {}), ({}, {"levels": 2}), ({"slopes": 2.0}, {})],
