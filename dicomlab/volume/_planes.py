@@ -32,6 +32,8 @@ _MACROS = {
     "ConvolutionKernel": "CTReconstructionSequence",
 }
 """Which macro of an enhanced object holds an attribute (PS3.3 C.7.6.16.2, C.8.13, C.8.15)."""
+_MOSAICS = frozenset(("MOSAIC", "VFRAME"))
+"""What Siemens and United Imaging write in Image Type (0008,0008) for many slices in one plane."""
 _FRAME_TYPES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence", "PETFrameTypeSequence")
 
 
@@ -186,7 +188,7 @@ def _refuse_what_is_no_plane(attributes: Attributes, description: FrameDescripti
             "Open its frames as pictures instead.",
             sop_class_uid=attributes.string("SOPClassUID"),
         )
-    if "MOSAIC" in attributes.strings("ImageType"):
+    if _MOSAICS.intersection(attributes.strings("ImageType")):
         raise GeometryError(
             "The instance is a mosaic: its slices are tiled into one plane, and only private "
             "attributes say how many there are.",

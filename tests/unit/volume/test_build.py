@@ -267,10 +267,11 @@ def test_colours_are_no_volume(tmp_path):
         volumes(instances_of(phantoms.colour(frames=2, rows=24), tmp_path))
 
 
-def test_a_mosaic_is_refused_by_name(tmp_path):
+@pytest.mark.parametrize("term", ["MOSAIC", "VFRAME"])
+def test_a_mosaic_is_refused_by_name(tmp_path, term):
     """Slices tiled into one plane are no plane."""
     tiled = list(phantoms.head_mr(slices=1, rows=24))
-    tiled[0].ImageType = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
+    tiled[0].ImageType = ["ORIGINAL", "PRIMARY", "M", "ND", term]
 
     with pytest.raises(GeometryError) as caught:
         volume(instances_of(tiled, tmp_path))
