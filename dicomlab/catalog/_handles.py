@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dicomlab.catalog import _html
+from dicomlab.catalog import _html, _verbs
 from dicomlab.catalog._query import Query
 from dicomlab.catalog._source import Finds, InstanceData, ReadsHeaders, Record, Retrieves, Value
 from dicomlab.errors import DicomlabError, NotFoundError, UnsupportedError
@@ -93,6 +93,10 @@ class Series(_Handle):
         """The instances of the series, by Instance Number."""
         query = Query(Level.IMAGE, SeriesInstanceUID=self.uid, order_by=("InstanceNumber",))
         return [Instance(self.source, record) for record in self.source.records(query)]
+
+    volume = _verbs.volume
+    volumes = _verbs.volumes
+    view = _verbs.view
 
     def thumbnail(self, size: int = _THUMBNAIL) -> bytes | None:
         """Return a small PNG of the middle instance, ``None`` where it holds no picture."""

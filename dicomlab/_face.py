@@ -1,0 +1,213 @@
+"""The public face: sources as a researcher holds them, answering with DataFrames."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from typing import Any, Self, TypeAlias
+
+import pandas as pd
+
+from dicomlab.archive import Archive as Store
+from dicomlab.archive import ImportProgress, ImportReport
+from dicomlab.catalog import Browsable, Instance, Match, Query, Record, Series, Study
+from dicomlab.errors import NotFoundError
+from dicomlab.standard import UNIQUE_KEY, Level, attribute
+
+PathOrText: TypeAlias = str | PathLike[str]
+
+COLUMNS: dict[Level, tuple[str, ...]] = {
+    Level.PATIENT: (
+        "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex",
+        "NumberOfPatientRelatedStudies",
+    ),
+    Level.STUDY: (
+        "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+        "StudyDescription", "ModalitiesInStudy", "AccessionNumber",
+        "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances", "StudyInstanceUID",
+    ),
+    Level.SERIES: (
+        "PatientName", "PatientID", "StudyDate", "Modality", "SeriesNumber", "SeriesDescription",
+        "BodyPartExamined", "NumberOfSeriesRelatedInstances", "SeriesInstanceUID",
+        "StudyInstanceUID",
+    ),
+    Level.IMAGE: (
+        "PatientID", "Modality", "SeriesNumber", "InstanceNumber", "SOPClassUID", "Rows",
+        "Columns", "NumberOfFrames", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID",
+    ),
+}  # fmt: skip
+"""What `find` shows of each level unless asked for more."""
+
+_WHOLE = frozenset(("IS", "US", "SS", "UL", "SL"))
+_REAL = frozenset(("DS", "FL", "FD"))
+
+
+def to_dataframe(
+    records: Iterable[Record], level: Level, *, include: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return records as a tidy table: one row an entity, one column a keyword.
+
+    Dates are ``datetime64``, whole numbers ``Int64``, other numbers ``float64``, several values a
+    tuple, everything else text; what the source left out is missing (``NA`` or ``NaT``). A date
+    that is none (PS3.5 6.2 DA) is missing too: the record keeps the text.
+    """
+    rows = list(records)
+    columns = [*COLUMNS[level], *(word for word in include if word not in COLUMNS[level])]
+    frame = pd.DataFrame(
+        {word: _column(word, [row.get(word) for row in rows]) for word in columns},
+        columns=columns,
+    )
+    frame.attrs["level"] = str(level)
+    return frame
+
+
+def _column(keyword: str, values: list[object]) -> pd.Series[Any]:
+    vr, vm = attribute(keyword).vr, attribute(keyword).vm
+    if vm != "1" or vr == "SQ":
+        return pd.Series(values, dtype="object")
+    if vr == "DA":
+        days = pd.to_datetime(pd.Series(values, dtype="str"), format="%Y%m%d", errors="coerce")
+        return days.astype("datetime64[s]")
+    if vr in _WHOLE:
+        return pd.to_numeric(pd.Series(values, dtype="object"), errors="coerce").astype("Int64")
+    if vr in _REAL:
+        return pd.to_numeric(pd.Series(values, dtype="object"), errors="coerce").astype("float64")
+    return pd.Series([None if v in (None, "") else str(v) for v in values], dtype="str")
+
+
+class Collection:
+    """Studies that can be looked through: what the archive and a folder have in common."""
+
+    def __init__(self, source: Browsable) -> None:
+        self.source = source
+
+    def find(
+        self,
+        level: str = "study",
+        *,
+        include: Sequence[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
+        order_by: Sequence[str] = (),
+        **matches: Match,
+    ) -> pd.DataFrame:
+        """Return what matches as a DataFrame (PS3.4 C.2.2.2).
+
+        Parameters
+        ----------
+        level
+            ``"patient"``, ``"study"``, ``"series"`` or ``"image"``: what one row stands for.
+        include
+            Keywords to show besides the usual ones.
+        limit, offset, order_by
+            How many rows, from which, in which order; a keyword with ``-`` before it descends.
+        **matches
+            Keyword to what it must match: a value, a wildcard (``"DOE*"``), a range
+            (``"20240101-"``), a list (any of them), ``""`` for anything.
+
+        Raises
+        ------
+        NotFoundError
+            A keyword is none; the message names near ones.
+        """
+        options = {"include": include, "limit": limit, "offset": offset, "order_by": order_by}
+        query = Query.of(level, matches, **options)
+        return to_dataframe(self.source.records(query), query.level, include=include)
+
+    def studies(self, **matches: Match) -> list[Study]:
+        """Return the studies that match."""
+        return [
+            Study(self.source, row) for row in self.source.records(Query.of(Level.STUDY, matches))
+        ]
+
+    def study(self, study_instance_uid: str) -> Study:
+        """Return a study by its UID."""
+        return Study(self.source, self._one(Level.STUDY, study_instance_uid))
+
+    def series(self, series_instance_uid: str) -> Series:
+        """Return a series by its UID."""
+        return Series(self.source, self._one(Level.SERIES, series_instance_uid))
+
+    def instance(self, sop_instance_uid: str) -> Instance:
+        """Return an instance by its UID."""
+        return Instance(self.source, self._one(Level.IMAGE, sop_instance_uid))
+
+    def _one(self, level: Level, uid: str) -> Record:
+        for record in self.source.records(Query.of(level, {UNIQUE_KEY[level]: uid})):
+            return record
+        raise NotFoundError(f"No {level.lower()} has {UNIQUE_KEY[level]} {uid} here.")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self.find())} studies>"
+
+    def _repr_html_(self) -> str:
+        return self.find(limit=20).to_html(index=False)
+
+
+class Folder(Collection):
+    """Studies in a folder, a file or a zip, read in place: nothing is imported."""
+
+
+class Archive(Collection):
+    """The durable local archive."""
+
+    source: Store
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+
+    def import_(
+        self,
+        *paths: PathOrText,
+        progress: Callable[[ImportProgress], None] | None = None,
+    ) -> ImportReport:
+        """Bring files, folders and zips into the archive and report on each.
+
+        Parameters
+        ----------
+        *paths
+            What to import.
+        progress
+            Called after each group of files; without it a bar is shown where somebody is
+            watching, in a terminal or a notebook.
+        """
+        if progress is not None:
+            return self.source.import_(paths, progress=progress)
+        with _bar("importing", "files") as update:
+            return self.source.import_(
+                paths, progress=lambda done: update(done.files, done.total_files)
+            )
+
+    def close(self) -> None:
+        """Let go of the index."""
+        self.source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def _bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show progress in a terminal or a notebook, nothing elsewhere."""
+    from tqdm.auto import tqdm  # noqa: PLC0415  it looks for a notebook when it is imported
+
+    in_notebook = "ipykernel" in sys.modules
+    with tqdm(
+        desc=label, unit=f" {unit}", leave=False, disable=not (in_notebook or sys.stderr.isatty())
+    ) as shown:
+
+        def update(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(done - shown.n)
+
+        yield update
+
+
+def open_archive(location: PathOrText | None = None) -> Archive:
+    """Open the archive at a folder, by default under ``DICOMLAB_HOME``; it is made where absent."""
+    return Archive(Store.open(location))

@@ -1,0 +1,40 @@
+"""Verbs that lead from a handle to rooms above it; each imports its room when it is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+if TYPE_CHECKING:
+    from dicomlab.catalog._handles import Series
+    from dicomlab.volume import RemedyOptions, Volume
+    from dicomlab.widgets import VolumeViewer
+
+
+def volumes(
+    series: Series, *, skip_refused: bool = False, **remedies: Unpack[RemedyOptions]
+) -> list[Volume]:
+    """Return the volumes of the series: one for each echo, phase or orientation.
+
+    Only headers are read. See `dicomlab.volume.volumes` for the remedies and the errors.
+    """
+    from dicomlab.volume import volumes as build  # noqa: PLC0415
+
+    instances = series.source.instances(series.uid)
+    return build(instances, skip_refused=skip_refused, **remedies)
+
+
+def volume(series: Series, **remedies: Unpack[RemedyOptions]) -> Volume:
+    """Return the one volume of the series; where there are several, the error lists them.
+
+    Only headers are read. See `dicomlab.volume.volume` for the remedies and the errors.
+    """
+    from dicomlab.volume import volume as build  # noqa: PLC0415
+
+    return build(series.source.instances(series.uid), **remedies)
+
+
+def view(series: Series, *, height_px: int = 520) -> VolumeViewer:
+    """Show the one volume of the series in the notebook."""
+    from dicomlab.widgets import view as show  # noqa: PLC0415
+
+    return show(volume(series), height_px=height_px)
