@@ -7,9 +7,9 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias, cast
 
-from dicomlab.errors import NonConformantError
-from dicomlab.safety import Header
-from dicomlab.standard import tag_of, tag_text
+from dicomlab.errors import HostileInputError
+from dicomlab.safety import FirstValues, Header, not_a_number
+from dicomlab.standard import tag_of
 
 Json: TypeAlias = str | int | float | list["Json"] | dict[str, "Json"] | None
 JsonElement: TypeAlias = dict[str, Json]
@@ -41,7 +41,7 @@ def dicom_json(header: Header, *, inline_bytes: int = INLINE_BYTES) -> JsonObjec
     NonConformantError, HostileInputError
         An item within a sequence is damaged or breaks a bound.
     """
-    found = _data_set(header, "bulkdata/", inline_bytes)
+    found = _Writer(header.bounds.elements, inline_bytes).data_set(header, "bulkdata/")
     pixels = header.pixel_data
     if pixels is not None:
         key = f"{pixels.tag:08X}"
@@ -50,38 +50,54 @@ def dicom_json(header: Header, *, inline_bytes: int = INLINE_BYTES) -> JsonObjec
     return found
 
 
-def _data_set(header: Header, path: str, inline_bytes: int) -> JsonObject:
-    found: JsonObject = {}
-    for tag in sorted(header.elements):
-        if tag >> 16 == 2 or not tag & 0xFFFF:
-            continue
-        key = f"{tag:08X}"
-        vr = header.elements[tag][0]
-        if header.is_sequence(tag):
-            items: list[Json] = [
-                cast("Json", _data_set(item, f"{path}{key}/{number}/", inline_bytes))
-                for number, item in enumerate(header.items_at(header.elements[tag]), 1)
-            ]
-            found[key] = {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
-        elif vr in _WORD_BYTES:
-            found[key] = _binary(header, tag, vr, path + key, inline_bytes)
-        else:
-            values = _values(header, tag, vr)
-            found[key] = {"vr": vr, "Value": values} if values else {"vr": vr}
-    return found
+class _Writer:
+    """Writes data sets within one bound on elements, all depths together."""
 
+    def __init__(self, elements: int, inline_bytes: int) -> None:
+        self.elements = self.left = elements
+        self.inline_bytes = inline_bytes
 
-def _binary(header: Header, tag: int, vr: str, path: str, inline_bytes: int) -> JsonElement:
-    raw = header.raw(tag) or b""
-    if not raw:
-        return {"vr": vr}
-    if len(raw) > inline_bytes:
-        return {"vr": vr, "BulkDataURI": path}
-    width = _WORD_BYTES[vr]
-    if width > 1 and not header.is_little_endian:
-        # F.2.7 encodes little endian.
-        raw = b"".join(raw[at : at + width][::-1] for at in range(0, len(raw), width))
-    return {"vr": vr, "InlineBinary": b64encode(raw).decode("ascii")}
+    def data_set(self, header: Header, path: str) -> JsonObject:
+        self.left -= len(header.elements)
+        if self.left < 0:
+            raise HostileInputError(
+                f"The data set holds more than {self.elements} elements.",
+                rule="elements",
+                limit=self.elements,
+                found=self.elements + 1,
+            )
+        found: JsonObject = {}
+        for tag in sorted(header.elements):
+            if tag >> 16 == 2 or not tag & 0xFFFF:
+                continue
+            key = f"{tag:08X}"
+            vr, _offset, length = header.elements[tag]
+            if header.is_sequence(tag):
+                found[key] = self._sequence(header, tag, f"{path}{key}/")
+            elif vr in _WORD_BYTES:
+                found[key] = {"vr": vr} if not length else self._binary(header, tag, vr, path + key)
+            else:
+                values = _values(header, tag, vr)
+                found[key] = {"vr": vr, "Value": values} if values else {"vr": vr}
+        return found
+
+    def _sequence(self, header: Header, tag: int, path: str) -> JsonElement:
+        items: list[Json] = [
+            cast("Json", self.data_set(item, f"{path}{number}/"))
+            for number, item in enumerate(header.items_of(tag), 1)
+        ]
+        return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
+
+    def _binary(self, header: Header, tag: int, vr: str, path: str) -> JsonElement:
+        length = header.elements[tag][2]
+        raw = header.raw(tag)
+        if raw is None or length > self.inline_bytes:
+            return {"vr": vr, "BulkDataURI": path}
+        width = _WORD_BYTES[vr]
+        if width > 1 and not header.is_little_endian:
+            # F.2.7 encodes little endian.
+            raw = b"".join(raw[at : at + width][::-1] for at in range(0, len(raw), width))
+        return {"vr": vr, "InlineBinary": b64encode(raw).decode("ascii")}
 
 
 def _values(header: Header, tag: int, vr: str) -> list[Json]:
@@ -131,7 +147,7 @@ def _name(text: str) -> Json:
 _ONE_VALUE: Final = {"DS": _decimal, "IS": _integer, "PN": _name}
 
 
-class JsonAttributes:
+class JsonAttributes(FirstValues):
     """The attributes of a data set in the DICOM JSON model: the same answers as its header's.
 
     Parameters
@@ -157,11 +173,6 @@ class JsonAttributes:
         """Return the values of a text attribute, ``()`` where it is absent or empty."""
         return tuple(_text(value) for value in self._values(keyword))
 
-    def string(self, keyword: str) -> str | None:
-        """Return the first value of a text attribute, ``None`` where it is absent or empty."""
-        values = self._values(keyword)
-        return (_text(values[0]) or None) if values else None
-
     def numbers(self, keyword: str) -> tuple[float, ...]:
         """Return the values of a numeric attribute, ``()`` where it is absent or empty.
 
@@ -173,38 +184,7 @@ class JsonAttributes:
         try:
             return tuple(float(cast("float", value)) for value in self._values(keyword))
         except (TypeError, ValueError):
-            raise NonConformantError(
-                f"{keyword} {tag_text(tag_of(keyword))} holds what is no number. "
-                "Correct the attribute at its source, or leave the instance out.",
-                reason="not-a-number",
-                tag=tag_of(keyword),
-                reference="PS3.5 6.2",
-            ) from None
-
-    def number(self, keyword: str) -> float | None:
-        """Return the first value of a numeric attribute, ``None`` where absent or empty."""
-        values = self.numbers(keyword)
-        return values[0] if values else None
-
-    def integer(self, keyword: str) -> int | None:
-        """Return the first value of an integer attribute, ``None`` where absent or empty.
-
-        Raises
-        ------
-        NonConformantError
-            The value is not whole.
-        """
-        value = self.number(keyword)
-        if value is None:
-            return None
-        if not value.is_integer():
-            raise NonConformantError(
-                f"{keyword} {tag_text(tag_of(keyword))} must be a whole number (PS3.5 6.2).",
-                reason="not-a-number",
-                tag=tag_of(keyword),
-                reference="PS3.5 6.2",
-            )
-        return int(value)
+            raise not_a_number(keyword, "holds what is no number") from None
 
     def items(self, keyword: str) -> tuple[JsonAttributes, ...]:
         """Return the items of a sequence, ``()`` where it is absent or empty."""

@@ -11,8 +11,8 @@ from dicomlab.catalog._matching import values_of
 from dicomlab.catalog._normal import NUMBER_VRS
 from dicomlab.catalog._source import Record, Scalar, Value
 from dicomlab.errors import NonConformantError
-from dicomlab.safety import Attributes
-from dicomlab.standard import AGGREGATES, ITEM_KEYS, LEVEL_KEYS, Level, attribute
+from dicomlab.safety import Attributes, Header
+from dicomlab.standard import AGGREGATES, ITEM_KEYS, LEVEL_KEYS, Level, attribute, tag_of
 
 _FLOATS: Final = frozenset(("DS", "FL", "FD"))
 OWN_KEYS: Final[Mapping[Level, tuple[str, ...]]] = {
@@ -20,6 +20,7 @@ OWN_KEYS: Final[Mapping[Level, tuple[str, ...]]] = {
 }
 """The attributes of each level that instances hold themselves."""
 
+_TAGS: Final = {level: {tag_of(key): key for key in keys} for level, keys in OWN_KEYS.items()}
 _VRS: Final = {key: attribute(key).vr for key in chain(*OWN_KEYS.values(), *ITEM_KEYS.values())}
 
 
@@ -31,13 +32,17 @@ def value_of(attributes: Attributes, keyword: str) -> Value:
     """
     if keyword not in attributes:
         return None
-    vr = _VRS.get(keyword) or attribute(keyword).vr
+    return _present_value(attributes, keyword, _VRS.get(keyword) or attribute(keyword).vr)
+
+
+def _present_value(attributes: Attributes, keyword: str, vr: str) -> Value:
     values: Sequence[Scalar | Record]
     if vr == "SQ":
         keys = ITEM_KEYS.get(keyword, ())
-        return tuple(
+        values = [
             {key: value_of(item, key) for key in keys} for item in attributes.items(keyword)
-        ) or None  # fmt: skip
+        ]  # fmt: skip
+        return tuple(values) or None
     values = _numbers(attributes, keyword, vr) if vr in NUMBER_VRS else attributes.strings(keyword)
     if len(values) == 1:
         return values[0] if values[0] != "" else None
@@ -56,7 +61,16 @@ def _numbers(attributes: Attributes, keyword: str, vr: str) -> Sequence[Scalar]:
 
 def level_record(attributes: Attributes, level: Level) -> dict[str, Value]:
     """Return what an instance says about itself on one level, without what must be counted."""
-    return {keyword: value_of(attributes, keyword) for keyword in OWN_KEYS[level]}
+    record: dict[str, Value] = dict.fromkeys(OWN_KEYS[level])
+    if isinstance(attributes, Header):
+        # Most keys are absent: asking each of 60 would cost as much as the walk itself.
+        tags = _TAGS[level]
+        present = [tags[tag] for tag in tags.keys() & attributes.elements.keys()]
+    else:
+        present = [keyword for keyword in OWN_KEYS[level] if keyword in attributes]
+    for keyword in present:
+        record[keyword] = _present_value(attributes, keyword, _VRS[keyword])
+    return record
 
 
 def instance_record(attributes: Attributes, include: Iterable[str] = ()) -> dict[str, Value]:

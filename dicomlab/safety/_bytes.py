@@ -35,9 +35,14 @@ class FileBytes:
     """A local file, open until closed; use it in a ``with`` statement."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self._path = path
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.size = os.fstat(self._descriptor).st_size
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self._path)
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset`."""

@@ -9,11 +9,12 @@ import pydicom
 from measure import Result, beside, missing, seconds
 
 from dicomlab import phantoms
-from dicomlab.catalog import OWN_KEYS, value_of
+from dicomlab.catalog import OWN_KEYS, level_record
 from dicomlab.safety import FileBytes, read_header
 from dicomlab.standard import Level
 
-KEYS = [key for level in (Level.PATIENT, Level.STUDY, Level.SERIES) for key in OWN_KEYS[level]]
+LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES)
+KEYS = [key for level in LEVELS for key in OWN_KEYS[level]]
 FILES = 1000
 
 
@@ -24,7 +25,8 @@ def ours(paths: list[Path]) -> float:
         for path in paths:
             with FileBytes(path) as file:
                 header = read_header(file)
-            record = {key: value_of(header, key) for key in KEYS}
+            levels = [level_record(header, level) for level in LEVELS]
+            record = levels[0] | levels[1] | levels[2]
             assert record["Modality"] == "CT"
 
     return seconds(scan)
