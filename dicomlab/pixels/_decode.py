@@ -19,6 +19,8 @@ _JPEG_LS = frozenset("1.2.840.10008.1.2.4." + end for end in ("80", "81"))
 _JPEG_2000 = frozenset("1.2.840.10008.1.2.4." + end for end in ("90", "91"))
 _HTJ2K = frozenset("1.2.840.10008.1.2.4." + end for end in ("201", "202", "203"))
 _LOSSY_PROCESSES = frozenset((0xC0, 0xC1, 0xC2))
+_END_WITHIN = 16
+"""An item is padded to even length; some encoders pad to more."""
 _DECODER_ERRORS = (RuntimeError, ValueError, TypeError, OverflowError, EOFError, IndexError)
 
 
@@ -165,6 +167,9 @@ def _rle(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]
 
 def _jpeg(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
     stream = _checked(read_jpeg(encoded), description)
+    if b"\xff\xd9" not in encoded[-_END_WITHIN:]:
+        # libjpeg-turbo fills what is missing with grey, and says nothing.
+        raise damaged("JPEG", "it has no end of image")
     colours: dict[str, str | None] = {}
     if stream.components == 3:
         is_rgb = stream.process not in _LOSSY_PROCESSES or _is_rgb(stream, description)

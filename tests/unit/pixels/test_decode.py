@@ -170,11 +170,18 @@ def test_garbage_is_a_typed_error(suffix, encoded):
         decode_frame(encoded, description)
 
 
-def test_a_frame_cut_short_is_refused():
+@pytest.mark.parametrize(
+    ("suffix", "encode"),
+    [
+        ("4.80", imagecodecs.jpegls_encode),
+        ("4.70", imagecodecs.ljpeg_encode),
+        ("4.90", lambda values: imagecodecs.jpeg2k_encode(values, level=0, codecformat="j2k")),
+    ],
+)
+def test_a_frame_cut_short_is_refused(suffix, encode):
     """Half a lossless frame is damaged, not half a picture."""
-    values = np.random.default_rng(3).integers(0, 4096, (64, 64), dtype=np.uint16)
-    encoded = imagecodecs.jpegls_encode(values)
-    description = FrameDescription(64, 64, transfer_syntax_uid="1.2.840.10008.1.2.4.80")
+    encoded = encode(np.random.default_rng(3).integers(0, 4096, (64, 64), dtype=np.uint16))
+    description = FrameDescription(64, 64, transfer_syntax_uid="1.2.840.10008.1.2." + suffix)
 
     with pytest.raises(NonConformantError) as caught:
         decode_frame(encoded[: len(encoded) // 2], description)
