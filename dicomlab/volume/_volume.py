@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dicomlab.geometry import Grid
 from dicomlab.pixels import VoiWindow
-from dicomlab.volume import _itk
+from dicomlab.volume import _itk, _verbs
 from dicomlab.volume._reader import ArrayReader, BlockReader, SliceReader
 from dicomlab.volume._suv import SuvInputs
 
@@ -123,6 +123,10 @@ class Volume:
             modality=modality,
             series_description=series_description,
         )
+
+    to_omezarr = _verbs.to_omezarr
+    from_omezarr = staticmethod(_verbs.from_omezarr)
+    view = _verbs.view
 
     @property
     def shape(self) -> tuple[int, int, int]:
