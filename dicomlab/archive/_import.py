@@ -15,10 +15,9 @@ from dicomlab.archive._database import Database
 from dicomlab.archive._report import ImportReport, ImportRow, Outcome
 from dicomlab.archive._staging import Present, Staged, stage
 from dicomlab.archive._store import Store
-from dicomlab.archive._walk import Candidate, Drain, walk
 from dicomlab.archive._writer import add, known_contents
 from dicomlab.errors import IncompleteError, StorageError
-from dicomlab.safety import Bounds
+from dicomlab.safety import Bounds, Candidate, Drain, Refusal, find_candidates
 
 _READERS = min(4, os.cpu_count() or 1)
 _AHEAD = 4 * _READERS
@@ -92,7 +91,7 @@ class _Importer:
         progress: Callable[[ImportProgress], None] | None,
     ) -> None:
         """Import to the end of the paths, or until an error or an interrupt."""
-        tell = _teller(walk(paths, self._bounds), progress)
+        tell = _teller(find_candidates(paths, self._bounds), progress)
         readers = ThreadPoolExecutor(_READERS, "dicomlab-read")
         writer = ThreadPoolExecutor(1, "dicomlab-write")
         try:
@@ -121,9 +120,9 @@ class _Importer:
     ) -> Iterator[Result]:
         """Yield what the readers made of each file, in the order of the files."""
         ahead: deque[Future[Result] | ImportRow] = deque()
-        for found in walk(paths, self._bounds):
-            if isinstance(found, ImportRow):
-                ahead.append(found)
+        for found in find_candidates(paths, self._bounds):
+            if isinstance(found, Refusal):
+                ahead.append(_refused(found))
             elif not isinstance(found, Drain):
                 ahead.append(readers.submit(stage, found, self._store, folder, self._bounds))
             while ahead and (isinstance(found, Drain) or len(ahead) > _AHEAD):
@@ -162,6 +161,10 @@ class _Importer:
         ]
 
 
+def _refused(found: Refusal) -> ImportRow:
+    return ImportRow(found.path, Outcome.REFUSED, reason=found.reason, message=found.message)
+
+
 def _result(ahead: Future[Result] | ImportRow) -> Result:
     return ahead if isinstance(ahead, ImportRow) else ahead.result()
 
@@ -194,13 +197,14 @@ def _row(staged: Staged, outcome: Outcome) -> ImportRow:
 
 
 def _teller(
-    found: Iterable[Candidate | ImportRow | Drain],
+    found: Iterable[Candidate | Refusal | Drain],
     progress: Callable[[ImportProgress], None] | None,
 ) -> Callable[[list[ImportRow]], None]:
     """Return what tells the caller how far the import is; without one, nothing is counted."""
     if progress is None:
         return lambda _rows: None
-    sizes = [one.size for one in found if not isinstance(one, Drain)]
+    listed = [one for one in found if not isinstance(one, Drain)]
+    sizes = [0 if isinstance(one, Refusal) else one.size for one in listed]
     total = (len(sizes), sum(sizes))
     done = [0, 0]
 

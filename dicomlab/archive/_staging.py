@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicomlab.archive._pixels import check_pixel_data
 from dicomlab.archive._report import ImportRow, Outcome
 from dicomlab.archive._select import pack_header
 from dicomlab.archive._store import Store
-from dicomlab.archive._walk import Candidate, Readable, UnreadableError, read_up_to
 from dicomlab.archive._writer import Entry
 from dicomlab.catalog import dicom_json, instance_record
 from dicomlab.errors import HostileInputError, NonConformantError
-from dicomlab.safety import Bounds, ByteSource, FileBytes, Header, MemoryBytes, read_header
-from dicomlab.standard import tag_of, tag_text
+from dicomlab.safety import (
+    Bounds,
+    ByteSource,
+    Candidate,
+    FileBytes,
+    MemoryBytes,
+    Readable,
+    UnreadableError,
+    check_instance,
+    read_header,
+    read_up_to,
+)
 
 _BLOCK = 8 << 20
 """Files up to this size are in memory once; longer ones pass through in blocks of it."""
-
-_MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
-_UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-_UID = re.compile(r"[0-9.]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,41 +135,10 @@ def _copy(stream: Readable, block: bytes, store: Store, folder: Path) -> tuple[P
 def _look_at(source: ByteSource, sha256: str, bounds: Bounds) -> Entry:
     """Return what the index keeps of an instance, or refuse it."""
     header = read_header(source, bounds=bounds)
-    _check_identity(header)
-    check_pixel_data(header, source)
+    check_instance(header, source)
     return Entry(
         sha256=sha256,
         size=source.size,
         record=instance_record(header),
         header=pack_header(dicom_json(header)),
     )
-
-
-def _check_identity(header: Header) -> None:
-    """Refuse what cannot be told from others, or is no instance at all (PS3.5 9, PS3.10 8)."""
-    if header.string("MediaStorageSOPClassUID") == _MEDIA_DIRECTORY:
-        raise NonConformantError(
-            "This is a media directory (DICOMDIR), which lists instances and is none (PS3.10 8). "
-            "Import the folder that it stands in.",
-            reason="media-directory",
-            reference="PS3.10 8",
-        )
-    for keyword in _UIDS:
-        tag = tag_of(keyword)
-        uid = header.string(keyword)
-        if uid is None:
-            raise NonConformantError(
-                f"{keyword} {tag_text(tag)} is missing or empty, so the instance has no place "
-                "among others (PS3.3 C.12.1 and C.7). Have its source write it again.",
-                reason="missing-uid",
-                tag=tag,
-                reference="PS3.3 C.12.1",
-            )
-        if not _UID.fullmatch(uid):
-            raise NonConformantError(
-                f"{keyword} {tag_text(tag)} is no UID: at most 64 digits and dots "
-                "(PS3.5 9.1). Have its source write it again.",
-                reason="invalid-uid",
-                tag=tag,
-                reference="PS3.5 9.1",
-            )

@@ -3,8 +3,20 @@
 from dicomlab.safety._attributes import Attributes
 from dicomlab.safety._bounds import DEFAULT_BOUNDS, Bounds
 from dicomlab.safety._bytes import ByteSource, FileBytes, MemoryBytes
+from dicomlab.safety._candidates import (
+    Candidate,
+    Drain,
+    FileCandidate,
+    Readable,
+    Refusal,
+    UnreadableError,
+    ZipCandidate,
+    find_candidates,
+    read_up_to,
+)
 from dicomlab.safety._file import read_header
 from dicomlab.safety._header import Header, PixelDataLocation
+from dicomlab.safety._instance import check_instance, check_pixel_data
 from dicomlab.safety._text import decode_text
 from dicomlab.safety._values import FirstValues, not_a_number
 from dicomlab.safety._walk import UNDEFINED
@@ -15,12 +27,23 @@ __all__ = [
     "Attributes",
     "Bounds",
     "ByteSource",
+    "Candidate",
+    "Drain",
     "FileBytes",
+    "FileCandidate",
     "FirstValues",
     "Header",
     "MemoryBytes",
     "PixelDataLocation",
+    "Readable",
+    "Refusal",
+    "UnreadableError",
+    "ZipCandidate",
+    "check_instance",
+    "check_pixel_data",
     "decode_text",
+    "find_candidates",
     "not_a_number",
     "read_header",
+    "read_up_to",
 ]

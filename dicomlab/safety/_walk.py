@@ -270,15 +270,16 @@ def odd_element(buffer: bytes, position: int, encoding: Encoding, tag: int) -> t
     """Return VR, offset and length of an element whose VR is none that we know.
 
     Two capital letters and two zero bytes are a VR of later editions, with a long header (PS3.5
-    7.1.2). Other printable characters, such as two spaces, stand for a VR that the writer did not
-    know, with a short header. Anything else is an implicit element among explicit ones.
+    7.1.2). Other printable characters, such as two spaces, or two zero bytes stand for a VR that
+    the writer did not know, with a short header, as DCMTK reads them. Anything else is an implicit
+    element among explicit ones.
     """
     code = buffer[position + 4 : position + 6]
     if code.isalpha() and code.isupper() and buffer[position + 6 : position + 8] == b"\0\0":
         if position + 12 > len(buffer):
             raise ShortOfBytesError
         return "UN", position + 12, encoding.word.unpack_from(buffer, position + 8)[0]
-    if all(0x20 <= byte < 0x7F for byte in code):
+    if code == b"\0\0" or all(0x20 <= byte < 0x7F for byte in code):
         return implicit_vr(tag), position + 8, encoding.short.unpack_from(buffer, position)[3]
     return implicit_vr(tag), position + 8, encoding.word.unpack_from(buffer, position + 4)[0]
 

@@ -249,7 +249,7 @@ def test_big_endian_is_read():
     assert not header.is_little_endian
 
 
-@pytest.mark.parametrize("code", [b"  ", b"??", b"xs"])
+@pytest.mark.parametrize("code", [b"  ", b"??", b"xs", b"\0\0"])
 def test_a_vr_that_is_none_has_a_short_header(code):
     """Writers put two spaces where they knew no VR; the dictionary's is taken."""
     odd = b"\x28\x00\x20\x01" + code + b"\x02\x00\x07\x00"

@@ -1,4 +1,4 @@
-"""What there is to import: files, folders and zips, walked without trusting a name in them."""
+"""What may be DICOM: files, folders and zips, walked without trusting a name in them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from dicomlab.archive._report import ImportRow, Outcome
-from dicomlab.safety import Bounds
+from dicomlab.safety._bounds import Bounds
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _IS_ENCRYPTED = 0x1
@@ -89,18 +88,37 @@ class Drain:
     """All candidates so far must be done with before the walk goes on: a zip closes."""
 
 
-Found: TypeAlias = Candidate | ImportRow | Drain
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something that was not taken, and why.
+
+    Attributes
+    ----------
+    path
+        As the user knows it; a member of a zip stands behind the zip's own path and ``!/``.
+    reason
+        A code for tables, such as ``"truncated"``.
+    message
+        The same in a sentence: what is wrong and what to do.
+    """
+
+    path: str
+    reason: str
+    message: str
+
+
+Found: TypeAlias = Candidate | Refusal | Drain
 
 _NOT_A_FILE = "This is no regular file (a pipe, socket or device). Leave it out."
 _DAMAGED_ZIP = "The zip is damaged or cut short. Copy it again, or repair it."
 _LINK = (
     "A symbolic link inside a folder is not followed, as it may lead anywhere. "
-    "Import what it points to by its own path."
+    "Name what it points to by its own path."
 )
 
 
-def walk(paths: Iterable[str | os.PathLike[str]], bounds: Bounds) -> Iterator[Found]:
-    """Yield what may be DICOM under the paths, and a row for each thing that cannot be read.
+def find_candidates(paths: Iterable[str | os.PathLike[str]], bounds: Bounds) -> Iterator[Found]:
+    """Yield what may be DICOM under the paths, and a refusal for each thing that cannot be read.
 
     A path given may be a symbolic link; links inside folders are not followed. Folders are walked
     by name, so that the same tree gives the same order.
@@ -248,12 +266,12 @@ def _unreadable(error: OSError) -> UnreadableError:
     )
 
 
-def _row_of(path: str, error: OSError | RuntimeError) -> ImportRow:
+def _row_of(path: str, error: OSError | RuntimeError) -> Refusal:
     if not isinstance(error, OSError):  # a loop of links
         return _row(path, "link", _LINK)
     unreadable = _unreadable(error)
     return _row(path, unreadable.reason, str(unreadable))
 
 
-def _row(path: str, reason: str, message: str) -> ImportRow:
-    return ImportRow(path, Outcome.REFUSED, reason=reason, message=message)
+def _row(path: str, reason: str, message: str) -> Refusal:
+    return Refusal(path, reason, message)
