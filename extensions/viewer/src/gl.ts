@@ -157,7 +157,6 @@ export class Renderer {
     this.#gl = gl;
     this.#program = this.#link();
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-    gl.enable(gl.SCISSOR_TEST);
     this.#noPlane = this.planeTexture(new Float32Array(1), 1, 1).texture;
     this.#noVolume = this.volumeTexture([1, 1, 1], [1, 1, 1], [0, 0, 0]).texture;
   }
@@ -202,7 +201,7 @@ export class Renderer {
     const gl = this.#gl;
     const { width, height } = this.canvas;
     gl.viewport(0, 0, width, height);
-    gl.scissor(0, 0, width, height);
+    gl.disable(gl.SCISSOR_TEST);
     gl.clearColor(0, 0, 0, 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.useProgram(this.#program);
@@ -219,7 +218,9 @@ export class Renderer {
       gl.uniform3f(this.#at("levelScale"), volume.scale[2], volume.scale[1], volume.scale[0]);
       gl.uniform3f(this.#at("levelOffset"), volume.offset[2], volume.offset[1], volume.offset[0]);
     }
+    gl.enable(gl.SCISSOR_TEST);
     for (const pane of panes) if (pane.plane || volume) this.#drawPane(pane);
+    gl.disable(gl.SCISSOR_TEST);
   }
 
   /** Pixels of a part of the canvas as RGBA from the top left; call it straight after draw. */

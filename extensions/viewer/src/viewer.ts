@@ -334,6 +334,10 @@ export class Viewer implements ViewerHandle {
     const height = Math.max(1, Math.round(this.#stage.clientHeight * ratio));
     if (this.#canvas.width !== width) this.#canvas.width = width;
     if (this.#canvas.height !== height) this.#canvas.height = height;
+    // Whole pixels: a pane that begins at half a pixel is half a pixel off its part of the canvas.
+    const { style } = this.#gridElement;
+    style.setProperty("--half-width", `${Math.floor(this.#stage.clientWidth / 2)}px`);
+    style.setProperty("--half-height", `${Math.floor(this.#stage.clientHeight / 2)}px`);
     for (const name of PLANE_NAMES) {
       const { view, box } = this.#panes[name];
       const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = view.element;

@@ -36,7 +36,7 @@ option { background: var(--bar); color: var(--text); }
 
 .stage { position: relative; flex: 1 1 0; min-height: 0; overflow: hidden; background: var(--line); }
 canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; }
-.grid { position: absolute; inset: 0; display: grid; gap: 1px; grid-template: 1fr 1fr / 1fr 1fr; }
+.grid { position: absolute; inset: 0; display: grid; gap: 1px; grid-template: var(--half-height) 1fr / var(--half-width) 1fr; }
 .grid[data-count="1"] { grid-template: 1fr / 1fr; }
 .pane { position: relative; overflow: hidden; touch-action: none; user-select: none; -webkit-user-select: none;
   outline-offset: -2px !important; min-width: 0; min-height: 0; box-shadow: inset 0 2px 0 transparent; }
@@ -78,7 +78,8 @@ canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block
 .pane input::-moz-range-thumb { width: 9px; height: 9px; border-radius: 50%; background: var(--colour);
   border: 2px solid var(--ground); }
 
-.panel { background: var(--bar); padding: 16px 18px; overflow: auto; display: flex; flex-direction: column; gap: 16px; }
+/* Not quite opaque: Chromium 156's software compositor leaves a hole in a canvas that an opaque box covers in part. */
+.panel { background: rgb(17 21 28 / .99); padding: 16px 18px; overflow: auto; display: flex; flex-direction: column; gap: 16px; }
 .panel[hidden] { display: none; }
 .panel h2 { margin: 0 0 6px; font-size: 11px; font-weight: 600; letter-spacing: .08em; text-transform: uppercase;
   color: var(--soft); }
