@@ -7,6 +7,7 @@ says which, and `dicomlab.catalog.Query.matches` decides about the rest.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -32,8 +33,9 @@ from sqlalchemy.sql.expression import FunctionElement
 
 from dicomlab.archive._database import TEXT_LEVELS
 from dicomlab.archive._forms import TEXT_VRS
-from dicomlab.archive._schema import INDEXED, TABLES, LevelTables, has_several, is_number
+from dicomlab.archive._schema import INDEXED, TABLES, LevelTables
 from dicomlab.catalog import (
+    NUMBER_VRS,
     AnyOf,
     CombinedRange,
     Criterion,
@@ -49,6 +51,7 @@ from dicomlab.standard import attribute, level_of
 
 Ids: TypeAlias = Select[int]
 _Condition: TypeAlias = ColumnElement[bool]
+_Form: TypeAlias = ColumnElement[str | float]
 
 _TRIGRAM: Final = 3
 _MOST_PARAMETERS: Final = 20_000
@@ -70,12 +73,15 @@ class Selection:
         no index helps.
     is_exact
         Whether `where` says all of the criterion.
+    is_driver_exact
+        Whether the driver gives the same rows as `where`.
     """
 
     owner: LevelTables
     where: _Condition
     driver: Ids | None = None
     is_exact: bool = True
+    is_driver_exact: bool = False
 
 
 def select_by(keyword: str, criterion: Criterion, odd: frozenset[str]) -> Selection | None:
@@ -98,24 +104,26 @@ def select_by(keyword: str, criterion: Criterion, odd: frozenset[str]) -> Select
     if keyword not in owner.columns:
         return Selection(owner, true(), is_exact=False)
     parts = criterion.criteria if isinstance(criterion, AnyOf) else (criterion,)
-    has_rows = has_several(keyword) or keyword in odd
+    key = owner.columns[keyword]
+    has_rows = key.has_several or keyword in odd
     where: list[_Condition] = []
     drivers: list[Ids] = []
-    if not has_several(keyword):
-        own = _meets(criterion, owner.entity.c[keyword], is_number=is_number(keyword))
+    if not key.has_several:
+        own = _meets(criterion, owner.entity.c[keyword], is_number=key.is_number)
         where.append(own)
         drivers.append(select(owner.entity.c.id).where(own))
     if has_rows:
         where.append(_has_value(owner, keyword, criterion))
         drivers.append(_owners(owner, keyword, criterion))
-    has_index = keyword in INDEXED or has_several(keyword)
+    has_index = keyword in INDEXED or key.has_several
     driver = _text_driver(owner, keyword, criterion)
+    is_driver_exact = driver is None
     if driver is None and has_index and _is_anchored(parts):
         driver = drivers[0] if len(drivers) == 1 else _union(drivers)
     if Empty() in parts:
         where.append(_has_none(owner, keyword))
         driver = None
-    return Selection(owner, or_(*where), driver, is_exact=_is_exact(criterion))
+    return Selection(owner, or_(*where), driver, _is_exact(criterion), is_driver_exact)
 
 
 def select_by_period(period: CombinedRange) -> Selection:
@@ -136,7 +144,7 @@ def select_by_period(period: CombinedRange) -> Selection:
 
 
 def _meets(  # noqa: PLR0911  one return for each kind of criterion
-    criterion: Criterion, form: ColumnElement[str | float], *, is_number: bool
+    criterion: Criterion, form: _Form, *, is_number: bool
 ) -> _Condition:
     """Return what one normal form must be; at least that, for what SQL cannot say."""
     match criterion:
@@ -169,7 +177,7 @@ def _meets(  # noqa: PLR0911  one return for each kind of criterion
             return true()
 
 
-def _meets_wildcard(pattern: str, form: ColumnElement[str | float]) -> _Condition:
+def _meets_wildcard(pattern: str, form: _Form) -> _Condition:
     prefix = _prefix(pattern)
     bounds = [form >= prefix] if prefix else []
     after = _after(prefix)
@@ -218,18 +226,24 @@ def _is_exact(criterion: Criterion) -> bool:
 
 def _has_value(owner: LevelTables, path: str, criterion: Criterion) -> _Condition:
     """Say that the owner's row has a form that meets the criterion."""
-    return exists().where(
-        owner.values.c.owner == owner.entity.c.id, _value_meets(owner, path, criterion)
-    )
+    # By its owner, which has few values: an index on the form would list all of that form.
+    meets = _value_meets(owner, path, criterion, wrap=_Unindexed)
+    return exists().where(owner.values.c.owner == owner.entity.c.id, meets)
 
 
 def _owners(owner: LevelTables, path: str, criterion: Criterion) -> Ids:
     return select(owner.values.c.owner).where(_value_meets(owner, path, criterion))
 
 
-def _value_meets(owner: LevelTables, path: str, criterion: Criterion) -> _Condition:
-    number = is_number(path.rpartition(".")[2])
-    form = owner.values.c.number if number else owner.values.c.form
+def _value_meets(
+    owner: LevelTables,
+    path: str,
+    criterion: Criterion,
+    *,
+    wrap: Callable[[_Form], _Form] = lambda form: form,
+) -> _Condition:
+    number = attribute(path.rpartition(".")[2]).vr in NUMBER_VRS
+    form = wrap(owner.values.c.number if number else owner.values.c.form)
     return and_(owner.values.c.keyword == path, _meets(criterion, form, is_number=number))
 
 
@@ -279,7 +293,7 @@ def _select_by_items(owner: LevelTables, keyword: str, criterion: Criterion) -> 
     where = [_has_value(owner, path, one) for path, one in asked]
     # Two paths may be met in two different items, which is no match.
     is_exact = is_exact and len(asked) == 1
-    return Selection(owner, and_(*where), _owners(owner, *asked[0]), is_exact=is_exact)
+    return Selection(owner, and_(*where), _owners(owner, *asked[0]), is_exact, len(asked) == 1)
 
 
 def _inner(path: str, items: Items) -> tuple[list[tuple[str, Criterion]], bool]:
@@ -301,6 +315,26 @@ def _inner(path: str, items: Items) -> tuple[list[tuple[str, Criterion]], bool]:
             asked.append((inner, criterion))
             is_all = is_all and _is_exact(criterion)
     return asked, is_all
+
+
+class _Unindexed(FunctionElement[str | float]):
+    """A column that the planner shall not look up in an index."""
+
+    inherit_cache = True
+
+    def __init__(self, form: _Form) -> None:
+        super().__init__(form)
+        self.type = form.type
+
+
+@compiles(_Unindexed, "sqlite")
+def _compile_plus(element: _Unindexed, compiler: SQLCompiler, **options: object) -> str:
+    return f"+{compiler.process(element.clauses, **options)}"
+
+
+@compiles(_Unindexed)
+def _compile_plain(element: _Unindexed, compiler: SQLCompiler, **options: object) -> str:
+    return compiler.process(element.clauses, **options)
 
 
 class _MatchesWildcard(FunctionElement[bool]):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from dicomlab.archive._schema import LevelTables, has_several, is_number
+from dicomlab.archive._schema import Key, LevelTables
 from dicomlab.catalog import Record, Value, name_forms, normal_form, values_of
 from dicomlab.standard import attribute
 
@@ -22,71 +23,90 @@ class Form(NamedTuple):
     number: float | None
 
 
-def columns_of(tables: LevelTables, record: Record) -> dict[str, str | float | None]:
-    """Return the normal form of the first value of each key that has a column."""
-    return {key: _first_form(key, record.get(key)) for key in sorted(tables.columns)}
+@dataclass
+class Indexed:
+    """What the index keeps of one record.
+
+    Attributes
+    ----------
+    columns
+        The normal form of the first value of each key that has a column; ``None`` also for a
+        number that is none.
+    forms
+        The rows of the table of values.
+    odd
+        Keys of one value that have several here, or nonsense where a number belongs.
+    text
+        All text that a wildcard may be looked for in, a line each.
+    """
+
+    columns: dict[str, str | float | None]
+    forms: list[Form]
+    odd: set[str]
+    text: str
 
 
-def _first_form(keyword: str, value: Value) -> str | float | None:
-    values = values_of(value)
-    if not values:
-        return None
-    form = normal_form(attribute(keyword).vr, values[0])
-    return None if isinstance(form, str) and is_number(keyword) else form
-
-
-def forms_of(tables: LevelTables, record: Record) -> tuple[list[Form], set[str]]:
-    """Return the rows of the table of values, and which keys are odd: several where one belongs."""
-    found: list[Form] = []
-    odd = set()
+def index(tables: LevelTables, record: Record) -> Indexed:
+    """Return what the index keeps of a record of one level."""
+    columns: dict[str, str | float | None] = dict.fromkeys(tables.columns)
+    made = Indexed(columns, [], set(), "")
+    lines: list[str] = []
     for keyword, value in record.items():
-        if keyword not in tables.columns:
-            found += [Form(path, place, *both) for place, (path, both) in
-                      enumerate(_within(keyword, value))]  # fmt: skip
+        if value is None:
             continue
-        forms = list(_forms(keyword, value))
-        is_odd = len(forms) > 1 or any(form is not None for form, _ in forms if is_number(keyword))
-        if has_several(keyword) or is_odd:
-            found += [Form(keyword, place, *both) for place, both in enumerate(forms)]
-            if not has_several(keyword):
-                odd.add(keyword)
-    return found, odd
+        key = tables.columns.get(keyword)
+        if key is None:
+            made.forms += [
+                Form(path, place, form, number)
+                for place, (path, form, number) in enumerate(_within(keyword, value))
+            ]
+            continue
+        forms = list(_forms(key.vr, value))
+        first = _first(key, value, forms)
+        columns[keyword] = first
+        is_odd = len(forms) > 1 or (first is None and bool(forms))
+        if key.has_several or is_odd:
+            made.forms += [Form(keyword, place, *both) for place, both in enumerate(forms)]
+            if not key.has_several:
+                made.odd.add(keyword)
+        if key.vr in TEXT_VRS:
+            lines += [form for form, _number in forms if form]
+    made.text = "\n".join(lines)
+    return made
 
 
-def _forms(keyword: str, value: Value) -> Iterator[tuple[str | None, float | None]]:
+def _first(
+    key: Key, value: Value, forms: Sequence[tuple[str | None, float | None]]
+) -> str | float | None:
+    if key.vr == "PN":
+        # Its groups are forms of their own; what names are sorted by has all of them.
+        values = values_of(value)
+        return normal_form("PN", values[0]) if values else None
+    if not forms:
+        return None
+    form, number = forms[0]
+    return number if key.is_number else form
+
+
+def _forms(vr: str, value: Value) -> Iterator[tuple[str | None, float | None]]:
     """Yield what a criterion may meet in a value: each form, as text or as a number."""
-    vr = attribute(keyword).vr
     for one in values_of(value):
         if vr == "PN":
             yield from ((form, None) for form in name_forms(str(one)) if form)
             continue
         form = normal_form(vr, one)
-        if isinstance(form, str):
-            yield form, None
-        else:
-            yield None, form
+        yield (form, None) if isinstance(form, str) else (None, form)
 
 
-def _within(path: str, value: Value) -> Iterator[tuple[str, tuple[str | None, float | None]]]:
-    """Yield the forms within a sequence, by path; the sequence itself stands for its presence."""
-    keyword = path.rpartition(".")[2]
-    if attribute(keyword).vr != "SQ":
-        yield from ((path, both) for both in _forms(keyword, value))
+def _within(path: str, value: Value) -> Iterator[tuple[str, str | None, float | None]]:
+    """Yield the forms within a sequence, by path; the sequence itself stands for each item."""
+    vr = attribute(path.rpartition(".")[2]).vr
+    if vr != "SQ":
+        yield from ((path, form, number) for form, number in _forms(vr, value))
         return
     for item in value if isinstance(value, tuple) else ():
         if isinstance(item, Mapping):
-            yield path, ("", None)
+            yield path, "", None
             for inner, inside in item.items():
-                yield from _within(f"{path}.{inner}", inside)
-
-
-def searchable_text(tables: LevelTables, record: Record) -> str:
-    """Return all text of a record that a wildcard may be looked for in, a line each."""
-    lines = [
-        form
-        for keyword in sorted(tables.columns & record.keys())
-        if attribute(keyword).vr in TEXT_VRS
-        for form, _ in _forms(keyword, record[keyword])
-        if form
-    ]
-    return "\n".join(lines)
+                if inside is not None:
+                    yield from _within(f"{path}.{inner}", inside)

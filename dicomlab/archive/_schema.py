@@ -8,6 +8,7 @@ groups and codes within sequences have one row for each form in the level's tabl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,15 +43,28 @@ INDEXED: Final = frozenset((
 ))  # fmt: skip
 
 
-def is_number(keyword: str) -> bool:
-    """Whether a key's normal form is a number."""
-    return attribute(keyword).vr in NUMBER_VRS
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A query key that has a column.
 
+    Attributes
+    ----------
+    is_number
+        Its normal form is a number.
+    has_several
+        All its forms are in the table of values, not only the first in its column.
+    """
 
-def has_several(keyword: str) -> bool:
-    """Whether all forms of a key are in the table of values, not only what its column holds."""
-    key = attribute(keyword)
-    return key.vr == "PN" or key.vm != "1"
+    keyword: str
+    vr: str
+    is_number: bool
+    has_several: bool
+
+    @classmethod
+    def of(cls, keyword: str) -> Key:
+        """Return the key of a keyword."""
+        row = attribute(keyword)
+        return cls(keyword, row.vr, row.vr in NUMBER_VRS, row.vr == "PN" or row.vm != "1")
 
 
 @dataclass(frozen=True)
@@ -65,7 +79,7 @@ class LevelTables:
         One row for each form of an attribute that may have several: ``owner``, ``keyword``, and
         ``form`` or ``number``. Within sequences the keyword is a path with dots.
     columns
-        Query keys that have a column in `entity`.
+        Query keys that have a column in `entity`, by keyword.
     sequences
         Query keys that are sequences: their values have paths.
     """
@@ -73,27 +87,27 @@ class LevelTables:
     level: Level
     entity: Table
     values: Table
-    columns: frozenset[str]
+    columns: Mapping[str, Key]
     sequences: frozenset[str]
 
 
 def _level(level: Level, *own: Column[int] | Column[str], unique: tuple[str, ...]) -> LevelTables:
-    name = level.lower()
-    keys = [key for key in LEVEL_KEYS[level] if attribute(key).vr != "SQ"]
+    table = level.lower()
+    keys = {key: Key.of(key) for key in LEVEL_KEYS[level] if attribute(key).vr != "SQ"}
     entity = Table(
-        name,
+        table,
         metadata,
         Column("id", _Id, primary_key=True, autoincrement=False),
         *own,
         Column("record", Text, nullable=False),
-        *(Column(key, Float if is_number(key) else Text) for key in keys),
+        *(Column(name, Float if key.is_number else Text) for name, key in keys.items()),
         UniqueConstraint(*unique),
     )
     for key in keys:
         if key in INDEXED and (key,) != unique:
-            Index(f"{name}_{key}", entity.c[key])
+            Index(f"{table}_{key}", entity.c[key])
     values = Table(
-        f"{name}_value",
+        f"{table}_value",
         metadata,
         Column("owner", _Id, ForeignKey(entity.c.id, ondelete="CASCADE"), primary_key=True),
         Column("keyword", Text, primary_key=True),
@@ -102,10 +116,10 @@ def _level(level: Level, *own: Column[int] | Column[str], unique: tuple[str, ...
         Column("number", Float),
         sqlite_with_rowid=False,
     )
-    Index(f"{name}_value_form", values.c.keyword, values.c.form, values.c.owner)
-    Index(f"{name}_value_number", values.c.keyword, values.c.number, values.c.owner)
-    sequences = frozenset(LEVEL_KEYS[level]) - frozenset(keys)
-    return LevelTables(level, entity, values, frozenset(keys), sequences)
+    Index(f"{table}_value_form", values.c.keyword, values.c.form, values.c.owner)
+    Index(f"{table}_value_number", values.c.keyword, values.c.number, values.c.owner)
+    sequences = frozenset(LEVEL_KEYS[level]) - keys.keys()
+    return LevelTables(level, entity, values, keys, sequences)
 
 
 def _parent(name: str) -> Column[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -27,9 +28,8 @@ from dicomlab.standard import LEVEL_KEYS, Level, level_of
 
 _CHUNK = 500
 _KEPT = frozenset(key for keys in LEVEL_KEYS.values() for key in keys)
-_FEW = 20_000
-"""Where more rows than this meet a criterion, a query with a limit is answered by looking at rows
-in their order until it is reached; listing those that meet it first would take longer."""
+_MANY = 50_000
+"""More rows than this are not listed to start from, even where all that match are asked for."""
 
 PARENT: dict[Level, str] = {
     Level.STUDY: "patient_id",
@@ -82,19 +82,20 @@ class _Selected:
 
     def ids(self, connection: Connection) -> list[int]:
         """Return the rows that match, or may match, in the order of the answer."""
-        statement = select(self.entity.c.id).select_from(self._joined())
-        statement = statement.where(*(one.where for one in self.selections))
         driver = self._driver(connection)
+        left = [one for one in self.selections if one is not driver or not one.is_driver_exact]
+        where = [one.where for one in left]
         if driver is not None:
-            statement = statement.where(self._below(driver))
+            where.append(self._below(driver))
+        statement = select(self.entity.c.id).select_from(self._joined(left)).where(*where)
         statement = statement.order_by(*self._ordering(), self.entity.c.id)
         if self.is_cut:
             statement = statement.limit(self.query.limit).offset(self.query.offset)
         return list(connection.scalars(statement))
 
-    def _joined(self) -> FromClause:
+    def _joined(self, selections: Sequence[Selection]) -> FromClause:
         """Return the level's table, joined with those above as far as they are asked."""
-        asked = [one.owner.level for one in self.selections]
+        asked = [one.owner.level for one in selections]
         asked += [level_of(key) for key, _ in self.order]
         top = min((level.depth for level in asked), default=self.query.level.depth)
         return join_upwards(self.query.level, top)
@@ -105,8 +106,16 @@ class _Selected:
             yield (column.desc() if is_descending else column.asc()).nulls_last()
 
     def _driver(self, connection: Connection) -> Selection | None:
-        """Return the criterion that the fewest rows meet, if few enough to start from them."""
-        best, fewest = None, _FEW
+        """Return the criterion that the fewest rows meet, if few enough to start from them.
+
+        Else the rows are looked at in their order until the limit is reached. Where `n` of `all`
+        rows meet a criterion, starting from it costs `n`, and looking for `limit` of them about
+        ``limit * all / n``: both are alike at the root of ``limit * all``.
+        """
+        best, fewest = None, _MANY
+        if self.is_cut and self.query.limit is not None:
+            rows = connection.scalar(select(func.max(self.entity.c.id))) or 0
+            fewest = math.isqrt((self.query.limit + self.query.offset) * rows) + 1
         for one in self.selections:
             if one.driver is not None:
                 listed = one.driver.limit(fewest + 1).subquery()
@@ -143,7 +152,8 @@ def _answers(database: Database, query: Query, ids: Sequence[int]) -> Iterator[A
     entities = [TABLES[level].entity for level in levels]
     statement = select(entities[-1].c.id, *(entity.c.record for entity in entities))
     statement = statement.select_from(join_upwards(query.level, 0))
-    more = [key for key in query.keywords if key not in _KEPT]
+    keywords = query.keywords
+    more = [key for key in keywords if key not in _KEPT]
     for start in range(0, len(ids), _CHUNK):
         some = ids[start : start + _CHUNK]
         with database.reading() as connection:
@@ -160,7 +170,7 @@ def _answers(database: Database, query: Query, ids: Sequence[int]) -> Iterator[A
             if more:
                 attributes = JsonAttributes(headers[row])
                 record.update({key: value_of(attributes, key) for key in more})
-            yield Answer(row, {keyword: record.get(keyword) for keyword in query.keywords})
+            yield Answer(row, {keyword: record.get(keyword) for keyword in keywords})
 
 
 def headers_of(connection: Connection, images: Sequence[int]) -> dict[int, JsonObject]:
@@ -187,7 +197,10 @@ def pack_header(header: JsonObject) -> bytes:
 
 def read_record(text: str) -> dict[str, Value]:
     """Return a record from its JSON."""
-    return {keyword: _value(value) for keyword, value in json.loads(text).items()}
+    record: dict[str, Value] = json.loads(text)
+    if "[" in text:
+        record = {keyword: _value(cast("Json", value)) for keyword, value in record.items()}
+    return record
 
 
 def write_record(record: Record) -> str:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy import Row as SqlRow
 
 from dicomlab.archive._database import write_texts
-from dicomlab.archive._forms import columns_of, forms_of, searchable_text
+from dicomlab.archive._forms import Indexed, index
 from dicomlab.archive._report import Outcome
 from dicomlab.archive._schema import TABLES, LevelTables, content, odd
 from dicomlab.archive._select import PARENT, read_record, write_record
@@ -221,37 +221,34 @@ class _Group:
     def _write_rows(self, level: Level, rows: Iterable[_Row]) -> None:
         """Write what is new or has changed of patients, studies or series."""
         tables = TABLES[level]
-        changed = [row for row in rows if row.record != row.before]
-        new = [row for row in changed if row.before is None]
-        old = [row for row in changed if row.before is not None]
-        _insert(self._connection, tables.entity, [_columns(tables, row) for row in new])
+        changed = [(row, index(tables, row.record)) for row in rows if row.record != row.before]
+        new = [_columns(tables, row, made) for row, made in changed if row.before is None]
+        old = [_columns(tables, row, made) for row, made in changed if row.before is not None]
+        _insert(self._connection, tables.entity, new)
         if old:
-            columns = [{"row": row.id, **_columns(tables, row)} for row in old]
-            names = [name for name in columns[0] if name not in ("row", "id")]
+            names = [name for name in old[0] if name != "id"]
             self._connection.execute(
                 update(tables.entity)
                 .where(tables.entity.c.id == bindparam("row"))
                 .values({name: bindparam(name) for name in names}),
-                [{name: row[name] for name in ("row", *names)} for row in columns],
+                [{"row": row.pop("id"), **row} for row in old],
             )
         self._write_forms(tables, changed)
 
-    def _write_forms(self, tables: LevelTables, rows: Sequence[_Row]) -> None:
-        forms = []
-        texts = []
+    def _write_forms(self, tables: LevelTables, rows: Sequence[tuple[_Row, Indexed]]) -> None:
+        """Write the tables of values and texts, of the rows for which they change."""
+        forms: list[dict[str, object]] = []
+        texts: list[dict[str, object]] = []
         stale = []
-        for row in rows:
-            now, odd_keys = forms_of(tables, row.record)
-            self._note_odd(odd_keys)
-            text = searchable_text(tables, row.record)
+        for row, made in rows:
             if row.before is not None:
-                if (now, text) == (
-                    forms_of(tables, row.before)[0], searchable_text(tables, row.before)
-                ):  # fmt: skip
+                before = index(tables, row.before)
+                if (made.forms, made.text) == (before.forms, before.text):
                     continue
                 stale.append(row.id)
-            forms += [{"owner": row.id, **one._asdict()} for one in now]
-            texts.append({"rowid": row.id, "text": text})
+            self._note_odd(made.odd)
+            forms += [{"owner": row.id, **one._asdict()} for one in made.forms]
+            texts.append({"rowid": row.id, "text": made.text})
         if stale:
             values = tables.values
             self._connection.execute(delete(values).where(values.c.owner.in_(stale)))
@@ -261,16 +258,15 @@ class _Group:
     def _write_images(self, images: Sequence[tuple[_Row, int, Record]]) -> None:
         tables = TABLES[Level.IMAGE]
         rows = []
-        forms = []
+        written = []
         for series, content_id, said in images:
-            record = {key: said[key] for key in LEVEL_KEYS[Level.IMAGE] if key in said}
+            record = {key: said.get(key) for key in LEVEL_KEYS[Level.IMAGE]}
             row = _Row(self._new_id(tables.entity), series, record)
-            rows.append({**_columns(tables, row), "content_id": content_id})
-            now, odd_keys = forms_of(tables, record)
-            self._note_odd(odd_keys)
-            forms += [{"owner": row.id, **one._asdict()} for one in now]
+            made = index(tables, record)
+            rows.append({**_columns(tables, row, made), "content_id": content_id})
+            written.append((row, made))
         _insert(self._connection, tables.entity, rows)
-        _insert(self._connection, tables.values, forms)
+        self._write_forms(tables, written)
 
     def _note_odd(self, keywords: set[str]) -> None:
         if keywords:
@@ -291,12 +287,12 @@ def _loaded(row: SqlRow[*tuple[object, ...]], parent: _Row | None, identity: str
     return _Row(row.id, parent, read_record(row.record), read_record(row.record), identity)
 
 
-def _columns(tables: LevelTables, row: _Row) -> dict[str, object]:
+def _columns(tables: LevelTables, row: _Row, made: Indexed) -> dict[str, object]:
     """Return a row of an entity's table."""
     columns: dict[str, object] = {
         "id": row.id,
         "record": write_record(row.record),
-        **columns_of(tables, row.record),
+        **made.columns,
     }
     if tables.level is Level.PATIENT:
         columns["identity"] = row.identity
