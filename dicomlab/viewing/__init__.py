@@ -3,8 +3,10 @@
 from dicomlab.viewing._bundle import SCHEMA_FOLDER, STATIC_FOLDER, bundle_file
 from dicomlab.viewing._requests import Reply, RequestDesk, answer
 from dicomlab.viewing._scene import Scene, ScenePan, SceneState, SceneVolume, SceneWindow
+from dicomlab.viewing._service import Preparation, Stage, ViewService, volume_id
+from dicomlab.viewing._text import date, person, several, text
 from dicomlab.viewing._views import (
-    AXES,
+    Axis,
     ByteRange,
     Plane,
     VolumeView,
@@ -13,11 +15,12 @@ from dicomlab.viewing._views import (
 )
 
 __all__ = [
-    "AXES",
     "SCHEMA_FOLDER",
     "STATIC_FOLDER",
+    "Axis",
     "ByteRange",
     "Plane",
+    "Preparation",
     "Reply",
     "RequestDesk",
     "Scene",
@@ -25,9 +28,16 @@ __all__ = [
     "SceneState",
     "SceneVolume",
     "SceneWindow",
+    "Stage",
+    "ViewService",
     "VolumeView",
     "answer",
     "bundle_file",
+    "date",
+    "person",
     "scene_window",
+    "several",
+    "text",
     "volume_digest",
+    "volume_id",
 ]

@@ -28,10 +28,7 @@ from dicomlab.viewing._render import as_shown, picture, png, to_grey, usual_wind
 from dicomlab.viewing._scene import Scene, SceneState, SceneVolume, SceneWindow
 from dicomlab.volume import BlockReader, Volume
 
-__all__ = ["AXES", "ByteRange", "Plane", "VolumeView", "volume_digest"]
-
-AXES = ("axial", "coronal", "sagittal")
-"""What cutting axis 0, 1 or 2 of an axial series shows."""
+__all__ = ["Axis", "ByteRange", "Plane", "VolumeView", "volume_digest"]
 
 Axis: TypeAlias = Literal[0, 1, 2]
 DType: TypeAlias = Literal[
@@ -219,7 +216,7 @@ class VolumeView:
     def title(self) -> str:
         """A line that tells this volume from its neighbours; no patient's name."""
         parts = [self.volume.modality, self.volume.series_description]
-        parts += [f"{name} {_text(value)}" for name, value in self.volume.split.items()]
+        parts += [f"{_words(name)} {_text(value)}" for name, value in self.volume.split.items()]
         return " · ".join(part for part in parts if part) or "Volume"
 
     def object_size(self, key: str) -> int:
@@ -411,6 +408,11 @@ def scene_window(window: VoiWindow) -> SceneWindow:
         made["explanation"] = window.explanation
     made["voi_lut_function"] = window.function.value
     return made
+
+
+def _words(keyword: str) -> str:
+    """Return a keyword as words: EchoTime is Echo Time."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", keyword)
 
 
 def _text(value: object) -> str:

@@ -273,7 +273,7 @@ def test_volumes_of_one_series_have_names_of_their_own(volume):
 def test_the_title_tells_echoes_apart_and_names_no_patient(volume):
     echo = replace(volume, series_description="T2", split={"EchoTime": 4.9})
 
-    assert VolumeView(echo).title == "CT · T2 · EchoTime 4.9"
+    assert VolumeView(echo).title == "CT · T2 · Echo Time 4.9"
 
 
 def test_a_sketch_shows_the_three_middle_planes(view):
