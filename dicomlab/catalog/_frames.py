@@ -9,7 +9,7 @@ from pathlib import Path
 from dicomlab.catalog._source import FrameLocation
 from dicomlab.errors import NotFoundError
 from dicomlab.pixels import FrameDescription, FrameIndex, index_frames
-from dicomlab.safety import ByteSource, FileBytes, Header, MemoryBytes, PixelDataLocation
+from dicomlab.safety import FileBytes, Header, MemoryBytes, PixelDataLocation
 from dicomlab.standard import transfer_syntax
 
 
@@ -28,18 +28,33 @@ class FileFrames:
         if header.pixel_data is None:
             raise ValueError("an instance without pixel data has no frames")
         self.path = Path(path)
-        self._header = header
+        self.transfer_syntax_uid = header.transfer_syntax_uid
+        self._header: Header | None = header
+        self._description: FrameDescription | None = None
         self._location: PixelDataLocation = header.pixel_data
+        self._inflated: MemoryBytes | None = None
+        self._extended: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
 
     @property
-    def transfer_syntax_uid(self) -> str:
-        """How the frames are encoded."""
-        return self._header.transfer_syntax_uid
-
-    @cached_property
     def description(self) -> FrameDescription:
-        """What the pixel module says of the frames."""
-        return FrameDescription.from_attributes(self._header, self.transfer_syntax_uid)
+        """What the pixel module says of the frames.
+
+        The header is let go with the first look at it: a volume would otherwise keep the headers of
+        all its slices for as long as it is open.
+        """
+        header = self._header
+        if header is not None:
+            description = FrameDescription.from_attributes(header, self.transfer_syntax_uid)
+            self._extended = (
+                header.numbers("ExtendedOffsetTable"),
+                header.numbers("ExtendedOffsetTableLengths"),
+            )
+            if transfer_syntax(self.transfer_syntax_uid).is_deflated:
+                self._inflated = MemoryBytes(header.buffer)
+            self._description = description
+            self._header = None  # Last: another thread that finds it gone finds all the rest.
+        assert self._description is not None
+        return self._description
 
     @cached_property
     def index(self) -> FrameIndex:
@@ -65,7 +80,7 @@ class FileFrames:
         with FileBytes(self.path) as file:
             if "index" not in self.__dict__:
                 self.__dict__["index"] = self._index(file)
-            return self.index.read(self._bytes(file), index)
+            return self.index.read(self._inflated or file, index)
 
     def locate(self, index: int) -> FrameLocation | None:
         """Return where a frame lies, ``None`` where it is not in one piece of the file."""
@@ -79,16 +94,13 @@ class FileFrames:
         if not 0 <= index < len(self):
             raise NotFoundError(f"There is no frame {index + 1}; the instance has {len(self)}.")
 
-    def _bytes(self, file: FileBytes) -> ByteSource:
-        """Return what the location of the pixel data counts from."""
-        is_deflated = transfer_syntax(self.transfer_syntax_uid).is_deflated
-        return MemoryBytes(self._header.buffer) if is_deflated else file
-
     def _index(self, file: FileBytes) -> FrameIndex:
+        description = self.description
+        offsets, lengths = self._extended
         return index_frames(
-            self._bytes(file),
+            self._inflated or file,
             self._location,
-            self.description,
-            extended_offsets=self._header.numbers("ExtendedOffsetTable"),
-            extended_lengths=self._header.numbers("ExtendedOffsetTableLengths"),
+            description,
+            extended_offsets=offsets,
+            extended_lengths=lengths,
         )

@@ -132,8 +132,10 @@ class _Reading:
         location = self._pixels(data_set)
         if location is None:
             self._check_end(stop)
+        # Pixels that were read along are not kept; those of a deflated data set lie nowhere else.
+        end = None if location is None or syntax.is_deflated else location.offset
         return Header(
-            self.buffer,
+            self.buffer[:end],
             self.elements | data_set,
             encoding,
             uid,

@@ -137,6 +137,14 @@ def planes_of(instance: InstanceData) -> Iterator[Plane]:
     attributes = instance.attributes
     description = FrameDescription.from_attributes(attributes, frames.transfer_syntax_uid)
     _refuse_what_is_no_plane(attributes, description)
+    if len(frames) != description.number_of_frames:
+        raise NonConformantError(
+            f"NumberOfFrames (0028,0008) is {description.number_of_frames} in the attributes, and "
+            f"{len(frames)} frames are offered. Retrieve the instance again.",
+            reason="frames-contradicted",
+            tag=0x00280008,
+            reference="PS3.3 C.7.6.6",
+        )
     groups = FunctionalGroups.from_attributes(attributes)
     offsets = _frame_offsets(attributes, description.number_of_frames)
     for frame in range(description.number_of_frames):

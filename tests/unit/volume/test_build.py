@@ -1,6 +1,8 @@
 """A series becomes its volumes, or the reason why not is named."""
 
+import gc
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from dicomlab import phantoms
 from dicomlab.catalog import InstanceData
 from dicomlab.errors import GeometryError, NonConformantError, NotFoundError, UnsupportedError
 from dicomlab.geometry import Defect
+from dicomlab.safety import Header
 from dicomlab.volume import examine, volume, volumes
 from tests.series import instances_of
 
@@ -318,3 +321,33 @@ def test_a_volume_travels_to_other_processes(tmp_path):
 
     assert again.compute().tolist() == opened.compute().tolist()
     assert again.grid == opened.grid
+
+
+def test_an_open_volume_keeps_no_headers(tmp_path):
+    """What a slice costs while its volume is open does not hang on how much its header says."""
+
+    def held() -> int:
+        gc.collect()
+        return sum(isinstance(one, Header) for one in gc.get_objects())
+
+    before = held()
+    opened = volume(instances_of(ct(), tmp_path))
+
+    assert held() == before
+    assert opened.array[4].compute().shape == opened.shape[1:]
+
+
+def test_frames_that_contradict_the_attributes_are_refused(tmp_path):
+    """An instance that says one frame and offers none is not read on trust."""
+
+    class Lost(Counting):
+        def __len__(self):
+            return 0
+
+    first = instances_of(ct(), tmp_path)[0]
+
+    (part,) = examine([replace(first, frames=Lost(first.frames, []))])
+
+    assert part.volume is None
+    assert isinstance(part.refusal, NonConformantError)
+    assert part.refusal.reason == "frames-contradicted"
