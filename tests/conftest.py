@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import postgres as postgres_server
 from tests.peers import PeerMissingError, Peers
 
 ROOT = Path(__file__).parents[1]
@@ -93,19 +95,21 @@ class Results:
         partial.replace(self.target)
 
 
+def peer_missing(error: PeerMissingError) -> None:
+    """Skip for want of a peer, or fail where peers are required."""
+    if os.environ.get("DICOMLAB_PEERS") == "required":
+        pytest.fail(str(error), pytrace=False)
+    pytest.skip(str(error))
+
+
 @pytest.fixture
 def peers(request: pytest.FixtureRequest) -> Peers:
     """Find other implementations; a missing one skips, or fails where peers are required."""
 
-    def missing(error: PeerMissingError) -> None:
-        if os.environ.get("DICOMLAB_PEERS") == "required":
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
-
     def started(name: str) -> None:
         request.node.user_properties.append(("peer", name))
 
-    return Peers(missing=missing, started=started)
+    return Peers(missing=peer_missing, started=started)
 
 
 @pytest.fixture(scope="session")
@@ -115,3 +119,26 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("DICOMLAB_TEST_DATA is not set: no real DICOM files to test on")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_session() -> Iterator[postgres_server.Postgres | PeerMissingError]:
+    """Start one PostgreSQL for all tests that ask for it, or keep why there is none."""
+    try:
+        with postgres_server.running() as server:
+            yield server
+    except PeerMissingError as error:
+        yield error
+
+
+@pytest.fixture
+def postgres(
+    request: pytest.FixtureRequest,
+    postgres_session: postgres_server.Postgres | PeerMissingError,
+) -> postgres_server.Postgres:
+    """Give a PostgreSQL server; each test makes its own database in it."""
+    if isinstance(postgres_session, PeerMissingError):
+        peer_missing(postgres_session)
+        raise postgres_session
+    request.node.user_properties.append(("peer", "postgresql"))
+    return postgres_session
