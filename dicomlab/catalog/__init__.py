@@ -12,7 +12,7 @@ from dicomlab.catalog._criteria import (
     Universal,
     Wildcard,
 )
-from dicomlab.catalog._frames import FileFrames
+from dicomlab.catalog._frames import FileFrames, MemberFrames
 from dicomlab.catalog._handles import Browsable, Instance, Series, Study
 from dicomlab.catalog._json import INLINE_BYTES, Json, JsonAttributes, JsonObject, dicom_json
 from dicomlab.catalog._matching import values_of
@@ -63,6 +63,7 @@ __all__ = [
     "JsonAttributes",
     "JsonObject",
     "Match",
+    "MemberFrames",
     "NameGroups",
     "Query",
     "Range",

@@ -150,6 +150,9 @@ EMPTY_TEXT = '""'
 def parse(keyword: str, match: Match) -> Criterion:
     """Return what a caller asked of an attribute as a criterion.
 
+    A range that ends before it begins is left for `check_order` to refuse: times may, where each
+    end belongs to a date of its own.
+
     Raises
     ------
     NotFoundError
@@ -296,13 +299,11 @@ def _parse_range(key: Attribute, low: Scalar | None, high: Scalar | None) -> Ran
         last = latest(key.vr, texts[1]) if texts[1] else None
         if (texts[0] and first is None) or (texts[1] and last is None):
             raise _no_instant(key)
-        _check_order(key, first, last)
         return Range("-".join(_written(key.vr, text) for text in texts), first, last)
     if key.vr in NUMBER_VRS:
         bounds = [normal_form(key.vr, text) if text else None for text in texts]
         if any(isinstance(bound, str) for bound in bounds):
             raise _wrong(key, "needs numbers")
-        _check_order(key, *bounds)
         return Range("", *bounds)
     raise _wrong(key, "cannot be matched with a range: only dates, times and numbers can")
 
@@ -314,9 +315,24 @@ def _written(vr: str, text: str) -> str:
     return text.replace(":", "") if vr == "TM" else text
 
 
-def _check_order(key: Attribute, low: str | float | None, high: str | float | None) -> None:
-    if low is not None and high is not None and low > high:  # type: ignore[operator]
-        raise _wrong(key, "was given a range that ends before it begins")
+def check_order(keyword: str, criterion: Criterion) -> None:
+    """Refuse a range that ends before it begins, at any depth.
+
+    Raises
+    ------
+    ValueError
+        There is one.
+    """
+    if isinstance(criterion, AnyOf):
+        for each in criterion.criteria:
+            check_order(keyword, each)
+    elif isinstance(criterion, Items):
+        for inner, one in criterion.criteria.items():
+            check_order(inner, one)
+    elif isinstance(criterion, Range):
+        low, high = criterion.low, criterion.high
+        if low is not None and high is not None and low > high:  # type: ignore[operator]
+            raise _wrong(attribute(keyword), "was given a range that ends before it begins")
 
 
 def _parse_name(text: str) -> Equals | Wildcard | AnyOf | NameGroups:

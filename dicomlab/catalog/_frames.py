@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from dicomlab.catalog._source import FrameLocation
 from dicomlab.errors import NotFoundError
 from dicomlab.pixels import FrameDescription, FrameIndex, index_frames
-from dicomlab.safety import FileBytes, Header, MemoryBytes, PixelDataLocation
+from dicomlab.safety import (
+    ByteSource,
+    FileBytes,
+    Header,
+    MemoryBytes,
+    PixelDataLocation,
+    ZipMember,
+)
 from dicomlab.standard import transfer_syntax
 
 
@@ -59,7 +67,7 @@ class FileFrames:
     @cached_property
     def index(self) -> FrameIndex:
         """Where the frames lie, in the file or in the inflated data set."""
-        with FileBytes(self.path) as file:
+        with self._open() as file:
             return self._index(file)
 
     def __len__(self) -> int:
@@ -77,7 +85,7 @@ class FileFrames:
             The file ends before the frame does, or its fragments cannot be told apart.
         """
         self._check(index)
-        with FileBytes(self.path) as file:
+        with self._open() as file:
             if "index" not in self.__dict__:
                 self.__dict__["index"] = self._index(file)
             return self.index.read(self._inflated or file, index)
@@ -94,7 +102,10 @@ class FileFrames:
         if not 0 <= index < len(self):
             raise NotFoundError(f"There is no frame {index + 1}; the instance has {len(self)}.")
 
-    def _index(self, file: FileBytes) -> FrameIndex:
+    def _open(self) -> AbstractContextManager[ByteSource]:
+        return FileBytes(self.path)
+
+    def _index(self, file: ByteSource) -> FrameIndex:
         description = self.description
         offsets, lengths = self._extended
         return index_frames(
@@ -104,3 +115,39 @@ class FileFrames:
             extended_offsets=offsets,
             extended_lengths=lengths,
         )
+
+
+class MemberFrames(FileFrames):
+    """The frames of a member of a zip; nothing is extracted.
+
+    Parameters
+    ----------
+    member
+        Where it lies; its zip is opened for each read.
+    header
+        What `dicomlab.safety.read_header` read from it, with pixel data.
+    """
+
+    def __init__(self, member: ZipMember, header: Header) -> None:
+        super().__init__(member.path, header)
+        self._member = member
+
+    def locate(self, index: int) -> FrameLocation | None:
+        """Return where a frame lies in the zip, ``None`` where the member is compressed."""
+        inside = super().locate(index)
+        if inside is None or self._member.is_deflated:
+            return None
+        with self._member.open() as member:
+            return FrameLocation(self.path, member.start + inside.offset, inside.length)
+
+    def _open(self) -> AbstractContextManager[ByteSource]:
+        if len(self) > 1 and self._member.is_deflated:
+            # To reach a later frame all before it must be inflated: do that once, not each time.
+            return nullcontext(MemoryBytes(_whole(self._member)))
+        return self._member.open()
+
+
+@lru_cache(maxsize=1)
+def _whole(member: ZipMember) -> bytes:
+    with member.open() as opened:
+        return opened.read()

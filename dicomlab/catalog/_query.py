@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
 
-from dicomlab.catalog._criteria import Criterion, Equals, Items, Match, Range, parse
+from dicomlab.catalog._criteria import Criterion, Equals, Items, Match, Range, check_order, parse
 from dicomlab.catalog._matching import meets, values_of
 from dicomlab.catalog._normal import normal_form
 from dicomlab.catalog._source import Record
@@ -150,6 +150,8 @@ class Query:
         for keyword in (*criteria, *self.include, *(key.lstrip("-") for key in self.order_by)):
             self._check_level(keyword)
         combined = _combine(criteria) if combined_datetime else ()
+        for keyword, criterion in criteria.items():
+            check_order(keyword, criterion)
         self._set("combined", combined)
         self._set("criteria", MappingProxyType(criteria))
         if offset < 0 or (limit is not None and limit < 0):
@@ -256,16 +258,10 @@ def _combine(criteria: dict[str, Criterion]) -> tuple[CombinedRange, ...]:
         if isinstance(date, Range | Equals) and isinstance(time, Range | Equals):
             del criteria[date_keyword], criteria[time_keyword]
             (low_day, high_day), (low_time, high_time) = _bounds(date), _bounds(time)
-            found.append(
-                CombinedRange(
-                    date_keyword,
-                    time_keyword,
-                    None if low_day is None else low_day + (low_time or "000000.000000"),
-                    None if high_day is None else high_day + (high_time or "235960.999999"),
-                    date,
-                    time,
-                )
-            )
+            low = None if low_day is None else low_day + (low_time or "000000.000000")
+            high = None if high_day is None else high_day + (high_time or "235960.999999")
+            check_order(date_keyword, Range("", low, high))
+            found.append(CombinedRange(date_keyword, time_keyword, low, high, date, time))
     return tuple(found)
 
 

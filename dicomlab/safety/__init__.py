@@ -20,6 +20,7 @@ from dicomlab.safety._instance import check_instance, check_pixel_data
 from dicomlab.safety._text import decode_text
 from dicomlab.safety._values import FirstValues, not_a_number
 from dicomlab.safety._walk import UNDEFINED
+from dicomlab.safety._zip import MemberBytes, ZipMember
 
 __all__ = [
     "DEFAULT_BOUNDS",
@@ -33,12 +34,14 @@ __all__ = [
     "FileCandidate",
     "FirstValues",
     "Header",
+    "MemberBytes",
     "MemoryBytes",
     "PixelDataLocation",
     "Readable",
     "Refusal",
     "UnreadableError",
     "ZipCandidate",
+    "ZipMember",
     "check_instance",
     "check_pixel_data",
     "decode_text",

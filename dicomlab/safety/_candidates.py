@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from dicomlab.errors import StorageError
 from dicomlab.safety._bounds import Bounds
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -28,7 +29,7 @@ class Readable(Protocol):
         """Let go of it."""
 
 
-class UnreadableError(Exception):
+class UnreadableError(StorageError):
     """The bytes of a candidate cannot be had; `reason` and the text say why."""
 
     def __init__(self, reason: str, message: str) -> None:

@@ -3,6 +3,25 @@
 Needs the extra ``testing`` (pytest and hypothesis); nothing in dicomlab imports it.
 """
 
+from dicomlab.testing._contract import (
+    FindsContract,
+    ReadsHeadersContract,
+    RetrievesContract,
+    SourceContract,
+    SourceOf,
+    contract_instances,
+)
 from dicomlab.testing._strategies import NAMES, Asked, asked, series_records
 
-__all__ = ["NAMES", "Asked", "asked", "series_records"]
+__all__ = [
+    "NAMES",
+    "Asked",
+    "FindsContract",
+    "ReadsHeadersContract",
+    "RetrievesContract",
+    "SourceContract",
+    "SourceOf",
+    "asked",
+    "contract_instances",
+    "series_records",
+]
