@@ -57,5 +57,8 @@ bench: setup
 requirements: $(VENV)/bin/python
 	$(BIN)/python tools/requirements.py
 
+docs: setup
+	$(BIN)/python -m pdoc --docformat numpy --output-directory build/docs ./dicomlab
+
 clean:
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis

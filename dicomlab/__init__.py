@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dicomlab import datasets, errors, phantoms
-    from dicomlab._face import Archive, Collection, Folder, open_archive
+    from dicomlab._face import Archive, Collection, Folder, open, open_archive  # noqa: A004
     from dicomlab.catalog import Instance, Query, Series, Study
     from dicomlab.volume import Volume
 
@@ -24,6 +24,7 @@ _HOMES = {
     "Series": "catalog",
     "Study": "catalog",
     "Volume": "volume",
+    "open": "_face",
     "open_archive": "_face",
 }
 _ROOMS = ("datasets", "errors", "phantoms")
@@ -39,6 +40,7 @@ __all__ = [
     "Volume",
     "datasets",
     "errors",
+    "open",
     "open_archive",
     "phantoms",
 ]

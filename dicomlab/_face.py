@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, Self, TypeAlias
 
 import pandas as pd
@@ -13,7 +13,8 @@ import pandas as pd
 from dicomlab.archive import Archive as Store
 from dicomlab.archive import ImportProgress, ImportReport
 from dicomlab.catalog import Browsable, Instance, Match, Query, Record, Series, Study
-from dicomlab.errors import NotFoundError
+from dicomlab.errors import NotFoundError, UnsupportedError
+from dicomlab.media import FolderSource, ScanReport, open_folder
 from dicomlab.standard import UNIQUE_KEY, Level, attribute
 
 PathOrText: TypeAlias = str | PathLike[str]
@@ -149,6 +150,16 @@ class Collection:
 class Folder(Collection):
     """Studies in a folder, a file or a zip, read in place: nothing is imported."""
 
+    source: FolderSource
+
+    def __init__(self, source: FolderSource) -> None:
+        super().__init__(source)
+
+    @property
+    def report(self) -> ScanReport:
+        """What was left out, and why."""
+        return self.source.report
+
 
 class Archive(Collection):
     """The durable local archive."""
@@ -211,3 +222,19 @@ def _bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 def open_archive(location: PathOrText | None = None) -> Archive:
     """Open the archive at a folder, by default under ``DICOMLAB_HOME``; it is made where absent."""
     return Archive(Store.open(location))
+
+
+def open(location: PathOrText) -> Folder:  # noqa: A001  the public name of DESIGN
+    """Open a folder, a file or a zip of DICOM as a source, without importing anything.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such path.
+    UnsupportedError
+        The location is a URL: `connect` is for those.
+    """
+    text = fspath(location)
+    if "://" in text:
+        raise UnsupportedError("open() takes a path; use connect() for a URL.")
+    return Folder(open_folder(text))

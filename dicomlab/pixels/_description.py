@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,7 +139,8 @@ class FrameDescription:
     @property
     def frame_bytes(self) -> int:
         """Bytes of one decoded frame, and of one native one but for single bits."""
-        return math.prod(self.shape) * max(1, self.bits_allocated // 8)
+        size: int = int(np.prod(self.shape)) * self.dtype.itemsize
+        return size
 
 
 def _frames(attributes: Attributes) -> int:

@@ -15,6 +15,7 @@ from dicomlab.errors import (
     GeometryError,
     NonConformantError,
     NotFoundError,
+    UnsupportedError,
 )
 from dicomlab.geometry import POSITION_TOLERANCE_MM, Defect, Stack, slice_normal, stack_planes
 from dicomlab.pixels import voi_windows
@@ -22,13 +23,7 @@ from dicomlab.safety import Attributes
 from dicomlab.standard import tag_text
 from dicomlab.volume._dicom import DicomSliceReader, StoredPlane
 from dicomlab.volume._planes import Plane, planes_of
-from dicomlab.volume._split import (
-    Part,
-    differs_in,
-    hard_parts,
-    places_along_normal,
-    soft_parts,
-)
+from dicomlab.volume._split import Part, differs_in, hard_parts, soft_parts
 from dicomlab.volume._suv import SuvInputs
 from dicomlab.volume._volume import SplitValue, Volume
 
@@ -88,9 +83,6 @@ class Examined:
     sop_instance_uids: tuple[str, ...]
 
 
-_LEAST, _MOST = 1e-30, 1e30
-
-
 class RemedyOptions(TypedDict, total=False):
     """The attributes of `Remedies`, as keyword arguments."""
 
@@ -116,7 +108,7 @@ def examine(instances: Iterable[InstanceData], **remedies: Unpack[RemedyOptions]
     for instance in sorted(instances, key=lambda one: one.sop_instance_uid):
         try:
             planes.extend(planes_of(instance))
-        except DicomlabError as error:
+        except (NonConformantError, UnsupportedError) as error:
             broken.append(Examined(None, error, {}, (instance.sop_instance_uid,)))
     found = [
         one
@@ -231,7 +223,7 @@ def _examined(part: Part, remedies: Remedies) -> list[Examined]:
             for piece in _between_gaps(kept)
             for one in _examined(piece, replace(remedies, gaps="refuse"))
         ]
-    except DicomlabError as error:
+    except (NonConformantError, UnsupportedError) as error:
         return [Examined(None, error, part.split, _uids(part))]
 
 
@@ -279,11 +271,12 @@ def _without_duplicates(part: Part, tolerance_mm: float) -> Part:
     """Keep the first plane of each place; planes come in the order of their UIDs."""
     if any(len(plane.position) != 3 for plane in part.planes):
         return part
-    seen: dict[int, Plane] = {}
-    places = places_along_normal(part.planes, tolerance_mm)
-    for plane in part.planes:
-        seen.setdefault(places[id(plane)], plane)
-    return Part(tuple(seen.values()), part.split)
+    kept: list[int] = []
+    distances = _along_normal(part)
+    for index, distance in enumerate(distances):
+        if all(abs(distance - distances[other]) > tolerance_mm for other in kept):
+            kept.append(index)
+    return Part(tuple(part.planes[index] for index in kept), part.split)
 
 
 def _between_gaps(part: Part) -> list[Part]:
@@ -344,11 +337,10 @@ def _rescale(plane: Plane) -> tuple[float, float]:
     slope, intercept = values.number("RescaleSlope"), values.number("RescaleIntercept")
     slope = 1.0 if slope is None else slope
     intercept = 0.0 if intercept is None else intercept
-    if not _LEAST <= abs(slope) <= _MOST or not abs(intercept) <= _MOST:
+    if slope == 0 or not np.isfinite((slope, intercept)).all():
         raise NonConformantError(
             "RescaleSlope (0028,1053) must be a number other than 0, RescaleIntercept (0028,1052) "
-            "a number, both of a size that single precision holds (PS3.3 C.11.1). Correct the "
-            "instance at its source.",
+            "a number (PS3.3 C.11.1). Correct the instance at its source.",
             reason="bad-rescale",
             tag=0x00281053,
             reference="PS3.3 C.11.1",

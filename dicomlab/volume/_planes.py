@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dicomlab.catalog import FileFrames, Frames, InstanceData
+from dicomlab.catalog import Frames, InstanceData
 from dicomlab.errors import GeometryError, NonConformantError, UnsupportedError
 from dicomlab.geometry import Defect, slice_normal
 from dicomlab.pixels import FrameDescription, FunctionalGroups
 from dicomlab.safety import Attributes
 from dicomlab.standard import attribute_at
 
-_LARGEST_MM = 1e7
 _RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 _IN_STACK = frozenset(("InStackPositionNumber", "ImagePositionPatient", "StackID"))
 _MACROS = {
@@ -137,10 +135,7 @@ def planes_of(instance: InstanceData) -> Iterator[Plane]:
     if frames is None:
         return
     attributes = instance.attributes
-    if isinstance(frames, FileFrames):
-        description = frames.description
-    else:
-        description = FrameDescription.from_attributes(attributes, frames.transfer_syntax_uid)
+    description = FrameDescription.from_attributes(attributes, frames.transfer_syntax_uid)
     _refuse_what_is_no_plane(attributes, description)
     if len(frames) != description.number_of_frames:
         raise NonConformantError(
@@ -158,8 +153,8 @@ def planes_of(instance: InstanceData) -> Iterator[Plane]:
             position = groups.macro(frame, "PlanePositionSequence") or attributes
             orientation = groups.macro(frame, "PlaneOrientationSequence") or attributes
             measures = groups.macro(frame, "PixelMeasuresSequence") or attributes
-        place = _finite(position.numbers("ImagePositionPatient"))
-        cosines = _finite(orientation.numbers("ImageOrientationPatient"))
+        place = position.numbers("ImagePositionPatient")
+        cosines = orientation.numbers("ImageOrientationPatient")
         if len(offsets) > frame and len(place) == 3 and len(cosines) == 6:
             shifted = np.array(place) + offsets[frame] * slice_normal(cosines)
             place = (float(shifted[0]), float(shifted[1]), float(shifted[2]))
@@ -171,21 +166,16 @@ def planes_of(instance: InstanceData) -> Iterator[Plane]:
             groups,
             place,
             cosines,
-            _finite(measures.numbers("PixelSpacing")),
+            measures.numbers("PixelSpacing"),
             _reach(measures),
         )
-
-
-def _finite(numbers: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the numbers, none where one is no place or length; a DS may hold ``nan`` or 1E300."""
-    return numbers if all(abs(number) <= _LARGEST_MM for number in numbers) else ()
 
 
 def _reach(measures: Attributes) -> float | None:
     """Return how far a plane that stands alone reaches: its spacing, else its thickness."""
     for keyword in ("SpacingBetweenSlices", "SliceThickness"):
         value = measures.number(keyword)
-        if value is not None and 0 < value < math.inf:
+        if value is not None and value > 0:
             return value
     return None
 

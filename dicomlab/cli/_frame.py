@@ -1,0 +1,84 @@
+"""What every command shares: output for people or machines, progress, and exit codes that are true.
+
+Standard output carries the answer (with ``--json`` one document), standard error everything else.
+0 is done, 1 failed, 2 a wrong call, 3 done in part.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, NoReturn, ParamSpec
+
+import click
+
+FAILED, PARTLY = 1, 3
+P = ParamSpec("P")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
+archive_option = click.option(
+    "--archive", metavar="FOLDER", help="The archive to use instead of the one in DICOMLAB_HOME."
+)
+
+
+def say(message: str) -> None:
+    """Tell a person something beside the answer."""
+    click.echo(message, err=True)
+
+
+def answer(document: object, *, as_json: bool, text: str) -> None:
+    """Print the answer of a command."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2) if as_json else text)
+
+
+def fail(message: str, *, as_json: bool, kind: str, code: int = FAILED) -> NoReturn:
+    """End the command with an error in one sentence, or as JSON."""
+    if as_json:
+        click.echo(json.dumps({"error": {"type": kind, "message": message}}))
+    say(f"Error: {message}")
+    sys.exit(code)
+
+
+def command(function: Callable[P, int | None]) -> Callable[P, None]:
+    """Turn our errors into a sentence and an exit code; Ctrl-C ends cleanly."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        from dicomlab.errors import DicomlabError, IncompleteError  # noqa: PLC0415
+
+        as_json = bool(kwargs.get("as_json"))
+        try:
+            code = function(*args, **kwargs)
+        except IncompleteError as error:
+            fail(str(error), as_json=as_json, kind=type(error).__name__, code=PARTLY)
+        except DicomlabError as error:
+            fail(str(error), as_json=as_json, kind=type(error).__name__)
+        except OSError as error:
+            fail(error.strerror or "The system refused.", as_json=as_json, kind="OSError")
+        except KeyboardInterrupt:
+            fail("Interrupted. What was finished is kept.", as_json=as_json, kind="Interrupted",
+                 code=PARTLY)  # fmt: skip
+        sys.exit(code or 0)
+
+    return run
+
+
+@contextmanager
+def bar(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show progress on a terminal, nothing elsewhere."""
+    from tqdm import tqdm  # noqa: PLC0415
+
+    shown: tqdm[Any] = tqdm(
+        desc=label, unit=f" {unit}", disable=not sys.stderr.isatty(), leave=False, file=sys.stderr
+    )
+
+    def update(done: int, total: int | None = None) -> None:
+        if total is not None:
+            shown.total = total
+        shown.update(done - shown.n)
+
+    with shown:
+        yield update

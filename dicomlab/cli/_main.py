@@ -1,0 +1,237 @@
+"""``dicomlab COMMAND``. Rooms are imported inside the commands, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dicomlab.cli._frame import (
+    FAILED,
+    PARTLY,
+    answer,
+    archive_option,
+    bar,
+    command,
+    json_option,
+    say,
+)
+
+if TYPE_CHECKING:
+    from dicomlab._face import Collection
+    from dicomlab.volume import Volume
+
+_MATCH = re.compile(r"[A-Z][A-Za-z0-9.]*=")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="dicomlab")
+def main() -> None:
+    """Query, archive, open, de-identify and share DICOM studies."""
+
+
+def _collection(source: str | None, archive: str | None) -> Collection:
+    """Return what a SOURCE names: a path, or by default the archive."""
+    from dicomlab._face import open as open_path  # noqa: PLC0415
+    from dicomlab._face import open_archive  # noqa: PLC0415
+
+    return open_path(source) if source else open_archive(archive)
+
+
+@main.command("import")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@archive_option
+@json_option
+@command
+def import_(paths: tuple[str, ...], archive: str | None, *, as_json: bool) -> int:
+    """Bring files, folders and zips into the archive, and report on each."""
+    from dicomlab._face import open_archive  # noqa: PLC0415
+
+    with open_archive(archive) as held, bar("importing", "files") as update:
+        report = held.import_(*paths, progress=lambda done: update(done.files, done.total_files))
+    answer(report.to_dict(), as_json=as_json, text=str(report))
+    return 0 if report.is_complete else PARTLY
+
+
+@main.command()
+@click.argument("words", nargs=-1, metavar="[SOURCE] [Keyword=Value]...")
+@click.option(
+    "--level",
+    default="study",
+    show_default=True,
+    type=click.Choice(["patient", "study", "series", "image"]),
+    help="What one row stands for.",
+)
+@click.option("--include", multiple=True, metavar="KEYWORD", help="Show this attribute as well.")
+@click.option("--limit", type=click.IntRange(min=0), help="At the most so many rows.")
+@click.option("--order-by", multiple=True, metavar="KEYWORD", help="Sort; -KEYWORD descends.")
+@archive_option
+@json_option
+@command
+def find(
+    words: tuple[str, ...],
+    level: str,
+    include: tuple[str, ...],
+    limit: int | None,
+    order_by: tuple[str, ...],
+    archive: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Query the archive, or the SOURCE given: a table, or JSON rows by DICOM keyword."""
+    source, matches = _words(words)
+    found = _collection(source, archive).find(
+        level, include=include, limit=limit, order_by=order_by, **matches
+    )
+    if as_json:
+        click.echo(found.to_json(orient="records", date_format="iso", indent=2, force_ascii=False))
+    elif found.empty:
+        say("Nothing matches.")
+    else:
+        click.echo(found.to_string(index=False, na_rep="", max_colwidth=40))
+
+
+def _words(words: tuple[str, ...]) -> tuple[str | None, dict[str, Any]]:
+    """Tell the SOURCE from the Keyword=Value pairs."""
+    matches = dict(word.split("=", 1) for word in words if _MATCH.match(word))
+    sources = [word for word in words if not _MATCH.match(word)]
+    if len(sources) > 1:
+        raise click.UsageError(f"One SOURCE at the most, not {len(sources)}.")
+    return (sources[0] if sources else None), matches
+
+
+@main.command()
+@click.argument("what", metavar="SERIES_UID|PATH")
+@click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="OUT.ome.zarr")
+@click.option("--series", help="Which series of the PATH, by UID.")
+@click.option("--part", type=click.IntRange(min=1), help="Which volume of the series, from 1.")
+@click.option("--overwrite", is_flag=True, help="Replace a volume that is there already.")
+@click.option("--check", is_flag=True, help="Read it back and compare, voxel for voxel.")
+@archive_option
+@json_option
+@command
+def convert(
+    what: str,
+    target: Path,
+    series: str | None,
+    part: int | None,
+    archive: str | None,
+    *,
+    overwrite: bool,
+    check: bool,
+    as_json: bool,
+) -> int:
+    """Write a series as one OME-Zarr volume with a pyramid."""
+    from dicomlab.omezarr import verify, write  # noqa: PLC0415
+
+    volume = _volume(what, series, part, archive)
+    with bar("converting", "slices") as progress:
+        written = write(volume, target, overwrite=overwrite, progress=progress)
+    facts: dict[str, Any] = {
+        "path": str(written),
+        "shape": list(volume.shape),
+        "spacing_mm": list(volume.spacing_mm),
+        "units": volume.units,
+    }
+    lines = [f"{written}: {volume!r}"]
+    if check:
+        with bar("checking", "slices") as progress:
+            found = verify(written, volume, progress=progress)
+        facts["check"] = {"voxels": found.voxels, "unequal_voxels": found.unequal_voxels,
+                          "affine_difference": found.affine_difference,
+                          "unequal_attributes": list(found.unequal_attributes)}  # fmt: skip
+        lines.append(f"Read back: {found.voxels:,} voxels, {found.unequal_voxels} unequal.")
+    answer(facts, as_json=as_json, text="\n".join(lines))
+    return FAILED if check and not found.is_equal else 0
+
+
+def _volume(what: str, series: str | None, part: int | None, archive: str | None) -> Volume:
+    """Return the one volume that the words of a command name, or list what there is."""
+    from dicomlab.errors import NotFoundError  # noqa: PLC0415
+
+    if re.fullmatch(r"[0-9.]+", what) and not Path(what).exists():
+        chosen = _collection(None, archive).series(what)
+    else:
+        collection = _collection(what, None)
+        uids = collection.find("series")["SeriesInstanceUID"].tolist()
+        if series is None and len(uids) != 1:
+            listed = "".join(f"\n  {uid}" for uid in uids[:20])
+            raise NotFoundError(f"PATH holds {len(uids)} series; choose one by --series:{listed}")
+        chosen = collection.series(series or uids[0])
+    if part is None:
+        return chosen.volume()
+    volumes = chosen.volumes()
+    if part > len(volumes):
+        raise NotFoundError(f"The series has {len(volumes)} volume(s): no part {part}.")
+    return volumes[part - 1]
+
+
+@main.command()
+@click.argument("source", required=False)
+@click.option("--http-port", default=0, show_default="any free one", help="Port on loopback.")
+@click.option("--no-browser", is_flag=True, help="Print the address only.")
+@archive_option
+@command
+def view(source: str | None, http_port: int, archive: str | None, *, no_browser: bool) -> None:
+    """Look at the studies of the archive, or of SOURCE, in the browser."""
+    _serve(_collection(source, archive), port=http_port, browse=not no_browser)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--http-port", default=8080, show_default=True, help="Port; 0 for any free one.")
+@click.option("--dashboards", is_flag=True, help="Panel dashboards too, on a port of their own.")
+@archive_option
+@command
+def serve(host: str, http_port: int, archive: str | None, *, dashboards: bool) -> None:
+    """Serve the archive's pages until Ctrl-C."""
+    _serve(
+        _collection(None, archive),
+        host=host,
+        port=http_port,
+        browse=False,
+        dashboards=_archive_folder(archive) if dashboards else None,
+    )
+
+
+def _archive_folder(archive: str | None) -> Path:
+    from dicomlab.config import home  # noqa: PLC0415
+
+    return Path(archive) if archive else home() / "archive"
+
+
+def _serve(
+    collection: Collection,
+    *,
+    port: int,
+    browse: bool,
+    host: str = "127.0.0.1",
+    dashboards: Path | None = None,
+) -> None:
+    import webbrowser  # noqa: PLC0415
+
+    from dicomlab.server import serve as start  # noqa: PLC0415
+
+    with start(collection.source, host=host, port=port, dashboards=dashboards) as server:
+        click.echo(server.address)
+        say("Serving until Ctrl-C.")
+        if browse:
+            webbrowser.open(server.address)
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            say("Stopped.")
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Do it all, fetch the pages, print figures, and end.")
+@click.option("--http-port", default=0, show_default="any free one", help="Port on loopback.")
+@json_option
+@command
+def demo(http_port: int, *, check: bool, as_json: bool) -> None:
+    """Do the main job on sample studies, end to end: import, find, convert, serve."""
+    from dicomlab.cli._demo import run  # noqa: PLC0415
+
+    run(check=check, port=http_port, as_json=as_json)

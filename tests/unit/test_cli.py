@@ -1,0 +1,135 @@
+"""Commands answer people and machines, and their exit codes tell the truth."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dicomlab import phantoms
+from dicomlab.cli import main
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a small CT and a file that is no DICOM."""
+    folder: Path = tmp_path_factory.mktemp("scans")
+    phantoms.write(phantoms.thorax_ct(slices=6, rows=32), folder / "ct")
+    (folder / "notes.txt").write_text("not DICOM")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return what runs a command in an empty home."""
+    monkeypatch.setenv("DICOMLAB_HOME", str(tmp_path / "home"))
+
+    def invoke(*arguments: str | Path) -> Result:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+    return invoke
+
+
+def test_import_reports_and_ends_with_0(run, scans: Path):
+    """What is not DICOM is reported and is no failure."""
+    done = run("import", scans, "--json")
+
+    assert done.exit_code == 0
+    report = json.loads(done.stdout)
+    assert report["counts"]["new"] == 6
+    assert report["counts"]["not_dicom"] == 1
+
+
+def test_import_of_a_damaged_file_ends_with_3(run, scans: Path, tmp_path: Path):
+    """Something refused means done in part, and the report says why."""
+    whole = next((scans / "ct").iterdir()).read_bytes()
+    (tmp_path / "cut.dcm").write_bytes(whole[:-500])
+
+    done = run("import", tmp_path / "cut.dcm", scans, "--json")
+
+    assert done.exit_code == 3
+    report = json.loads(done.stdout)
+    assert [row["reason"] for row in report["rows"] if row["outcome"] == "refused"] == ["truncated"]
+
+
+def test_find_as_json_has_rows_by_keyword(run, scans: Path):
+    """One document on standard output, dates in ISO form."""
+    run("import", scans)
+
+    done = run("find", "--level", "series", "Modality=CT", "--json")
+
+    assert done.exit_code == 0
+    (row,) = json.loads(done.stdout)
+    assert row["NumberOfSeriesRelatedInstances"] == 6
+    assert row["StudyDate"].startswith("2024-01-15")
+
+
+def test_find_in_a_folder_without_importing(run, scans: Path):
+    """SOURCE may be a folder; nothing is imported for it."""
+    found = run("find", scans, "--level", "image", "--json")
+    archived = run("find", "--json")
+
+    assert len(json.loads(found.stdout)) == 6
+    assert json.loads(archived.stdout) == []
+
+
+def test_an_unknown_keyword_is_one_sentence(run):
+    """An error is a sentence and exit code 1, for machines a document; never a traceback."""
+    done = run("find", "PatentName=X", "--json")
+
+    assert done.exit_code == 1
+    error = json.loads(done.stdout)["error"]
+    assert error["type"] == "NotFoundError"
+    assert "PatientName" in error["message"]
+    assert "Traceback" not in done.stderr
+
+
+def test_convert_writes_and_checks(run, scans: Path, tmp_path: Path):
+    """A folder with one series becomes a store that reads back equal."""
+    done = run("convert", scans, "--to", tmp_path / "ct.ome.zarr", "--check", "--json")
+
+    assert done.exit_code == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert facts["shape"] == [6, 32, 32]
+    assert facts["check"]["unequal_voxels"] == 0
+    assert facts["check"]["voxels"] == 6 * 32 * 32
+
+
+def test_convert_of_an_unknown_series_fails(run):
+    """A UID that the archive does not hold is exit code 1."""
+    done = run("convert", "1.2.3", "--to", "x.ome.zarr")
+
+    assert done.exit_code == 1
+    assert "SeriesInstanceUID" in done.stderr
+
+
+def test_a_wrong_call_ends_with_2(run):
+    """What click refuses is exit code 2."""
+    assert run("import").exit_code == 2
+    assert run("find", "--limit", "-1").exit_code == 2
+    assert run("find", "a", "b").exit_code == 2
+
+
+def test_an_unknown_level_is_a_wrong_call(run):
+    """A level that is none is named, with those that are."""
+    done = run("find", "--level", "slide")
+
+    assert done.exit_code == 2
+    assert "patient" in done.stderr
+
+
+def test_help_loads_nothing_heavy():
+    """`dicomlab --help` is quick, since it loads neither NumPy nor pydicom."""
+    program = (
+        "import sys; from dicomlab.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print([m for m in ('numpy', 'pandas', 'pydicom') if m in sys.modules])"
+    )
+
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert said.stdout.strip().endswith("[]")
