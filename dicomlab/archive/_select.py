@@ -106,22 +106,26 @@ class _Selected:
             yield (column.desc() if is_descending else column.asc()).nulls_last()
 
     def _driver(self, connection: Connection) -> Selection | None:
-        """Return the criterion that the fewest rows meet, if few enough to start from them.
+        """Return the criterion that the smallest part of the rows meets, if small enough to list.
 
-        Else the rows are looked at in their order until the limit is reached. Where `n` of `all`
-        rows meet a criterion, starting from it costs `n`, and looking for `limit` of them about
-        ``limit * all / n``: both are alike at the root of ``limit * all``.
+        Else rows are looked at in their order until the limit is reached. Where `n` of `all` rows
+        meet a criterion, listing them costs `n`, and looking for `limit` of them about
+        ``limit * all / n``: both are alike at the root of ``limit * all``. Each further criterion
+        makes looking longer: it is taken to hold for one row in ten.
         """
-        best, fewest = None, _MANY
-        if self.is_cut and self.query.limit is not None:
-            rows = connection.scalar(select(func.max(self.entity.c.id))) or 0
-            fewest = math.isqrt((self.query.limit + self.query.offset) * rows) + 1
+        wanted = None if self.query.limit is None else self.query.limit + self.query.offset
+        best, smallest = None, 1.0
         for one in self.selections:
-            if one.driver is not None:
-                listed = one.driver.limit(fewest + 1).subquery()
-                count = connection.scalar(select(func.count()).select_from(listed)) or 0
-                if count <= fewest:
-                    best, fewest = one, count
+            if one.driver is None:
+                continue
+            rows = connection.scalar(select(func.max(one.owner.entity.c.id))) or 1
+            few = _MANY
+            if self.is_cut and wanted is not None:
+                few = math.isqrt(wanted * rows * 10 ** (len(self.selections) - 1)) + 1
+            listed = one.driver.limit(few + 1).subquery()
+            count = connection.scalar(select(func.count()).select_from(listed)) or 0
+            if count <= few and count / rows <= smallest:
+                best, smallest = one, count / rows
         return best
 
     def _below(self, selection: Selection) -> ColumnElement[bool]:

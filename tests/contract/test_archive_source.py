@@ -1,0 +1,31 @@
+"""The archive is a source like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+
+from dicomlab import phantoms
+from dicomlab.archive import Archive
+from dicomlab.testing import SourceContract, SourceOf
+
+
+class TestArchive(SourceContract):
+    """Imported instances, answered from the index."""
+
+    @pytest.fixture
+    def source_of(self, tmp_path: Path) -> Iterator[SourceOf]:
+        """Return how an archive of some instances is made."""
+        with ExitStack() as stack:
+
+            def make(instances: Sequence[Dataset]) -> Archive:
+                phantoms.write(instances, tmp_path / "studies")
+                archive = stack.enter_context(Archive.open(tmp_path / "archive"))
+                assert archive.import_([tmp_path / "studies"]).is_complete
+                return archive
+
+            yield make
