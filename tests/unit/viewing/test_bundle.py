@@ -6,6 +6,9 @@ import hashlib
 import json
 import os
 import re
+import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -66,3 +69,16 @@ def test_an_unbuilt_file_says_what_to_do():
     """A copy without the bundle says how to get it."""
     with pytest.raises(MissingDependencyError, match="Install it again"):
         bundle_file("nothing.js")
+
+
+def test_source_archive_holds_bundle_and_sources(tmp_path):
+    """A wheel can be made from the source archive without node: bundle and sources are in it."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path, filter="data")
+    (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
+
+    assert hatch_build.is_built(unpacked)
+    assert not list(unpacked.rglob("node_modules"))
