@@ -386,7 +386,7 @@ def test_pointer_reads_value_voxel_and_position(site: Site, open_page: OpenPage)
     )
     x, y, z = -20.5 + 12 * 0.8, -30 + 40 * 0.8, 100 + 18 * 2.0
     expect(page.locator('[data-field="position"]')).to_have_text(
-        f"{x:.1f}, {y:.0f}, {z:.0f} mm".replace("-", "\N{MINUS SIGN}")
+        f"{x:.1f}, {y:.1f}, {z:.1f} mm".replace("-", "\N{MINUS SIGN}")
     )
 
 

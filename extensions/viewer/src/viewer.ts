@@ -1,7 +1,7 @@
 /** Joins state, voxels, drawing and the page: one viewer in one element. */
 
 import type { Decoder } from "./decoder.ts";
-import { clampIndex, edgeLetters, gridOf, lpsOf, PLANE_NAMES, planesOf } from "./geometry.ts";
+import { clampIndex, edgeLetters, gridOf, PLANE_NAMES, planesOf } from "./geometry.ts";
 import type { Axis, Grid, PlaneAxes, PlaneName, Vector } from "./geometry.ts";
 import { NoWebGlError, Renderer } from "./gl.ts";
 import type { PaneDrawing, PlaneTexture, VolumeTexture } from "./gl.ts";
@@ -364,7 +364,6 @@ export class Viewer implements ViewerHandle {
     view.show({
       index,
       count: this.#grid.shape[axes.normal],
-      positionMm: lpsOf(this.#grid, state.voxel)[2],
       exact: pane.stored?.index === index,
       active: state.active === axes.name,
       tool: state.tool,

@@ -16,8 +16,9 @@ export interface Reading {
   readonly pointed: boolean;
 }
 
-const joined = (vector: Vector, decimals: number): string =>
-  vector.map((item) => formatted(Number(item.toFixed(decimals)), decimals)).join(", ");
+/** Millimetres to a tenth, with a true minus sign, and no minus before nothing. */
+const millimetres = (vector: Vector): string =>
+  vector.map((item) => item.toFixed(1).replace(/^-(?=.*[1-9])/, "\u2212").replace("-", "")).join(", ");
 
 export class Panel {
   readonly element: HTMLElement;
@@ -58,39 +59,41 @@ export class Panel {
     }
     const [slices, rows, columns] = grid.shape;
     const units = volume.units || "none given";
+    const pointed = make(
+      "section",
+      {},
+      this.#heading,
+      make("div", { class: "reading" }, this.#value, make("small", {}, volume.units)),
+      make("dl", {}, ...place("Voxel"), ...place("LPS, mm")),
+    );
+    const known = make(
+      "section",
+      { class: "last" },
+      make("h2", {}, "Volume"),
+      make(
+        "dl",
+        {},
+        make("dt", {}, "Voxels"), make("dd", {}, `${columns} × ${rows} × ${slices}`),
+        make("dt", {}, "Spacing, mm"), make("dd", {}, [2, 1, 0].map((axis) => formatted(grid.spacing[axis], 3)).join(" × ")),
+        make("dt", {}, "Values"), make("dd", {}, `${volume.dtype}, ${units}`),
+      ),
+    );
+    const histogram = makeSvg(
+      "svg",
+      { class: "histogram", viewBox: "0 0 128 100", preserveAspectRatio: "none", "aria-hidden": "true" },
+      this.#counts, this.#range, this.#ramp,
+    );
+    const windowing = make(
+      "section",
+      { class: "wide" },
+      make("h2", {}, "Window"),
+      histogram,
+      make("div", { class: "numbers" }, make("label", {}, "Level (center)", this.#center), make("label", {}, "Width", this.#width)),
+    );
     this.element = make(
       "aside",
       { class: "panel", "aria-label": "Details" },
-      make(
-        "section",
-        {},
-        this.#heading,
-        make("div", { class: "reading" }, this.#value, make("small", {}, volume.units)),
-        make("dl", {}, ...place("Voxel"), ...place("LPS, mm")),
-      ),
-      make(
-        "section",
-        {},
-        make("h2", {}, "Window"),
-        makeSvg(
-          "svg",
-          { class: "histogram", viewBox: "0 0 128 100", preserveAspectRatio: "none", "aria-hidden": "true" },
-          this.#counts, this.#range, this.#ramp,
-        ),
-        make("div", { class: "numbers" }, make("label", {}, "Level (center)", this.#center), make("label", {}, "Width", this.#width)),
-      ),
-      make(
-        "section",
-        {},
-        make("h2", {}, "Volume"),
-        make(
-          "dl",
-          {},
-          make("dt", {}, "Voxels"), make("dd", {}, `${columns} × ${rows} × ${slices}`),
-          make("dt", {}, "Spacing, mm"), make("dd", {}, joined([grid.spacing[2], grid.spacing[1], grid.spacing[0]], 3).replaceAll(", ", " × ")),
-          make("dt", {}, "Values"), make("dd", {}, `${volume.dtype}, ${units}`),
-        ),
-      ),
+      make("div", { class: "details" }, pointed, known, windowing),
     );
     this.status = make(
       "div",
@@ -112,8 +115,8 @@ export class Panel {
 
   show(reading: Reading, window: VoiWindow, detail: string): void {
     const value = reading.value === undefined ? "–" : formatted(reading.value);
-    const voxel = joined(reading.index, 0);
-    const position = joined(lpsOf(this.#grid, reading.index), 1);
+    const voxel = reading.index.join(", ");
+    const position = millimetres(lpsOf(this.#grid, reading.index));
     setText(this.#heading, reading.pointed ? "Pointer" : "Crosshair");
     setText(this.#value, value);
     this.#place("Voxel", voxel);

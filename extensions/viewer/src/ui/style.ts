@@ -9,12 +9,12 @@ export const STYLE = `
   --axial: #ff7a7a; --coronal: #6fdc9a; --sagittal: #ffd166;
   display: flex; flex-direction: column; width: 100%; height: 100%; overflow: hidden; position: relative;
   background: var(--ground); color: var(--text); border-radius: inherit; color-scheme: dark;
-  font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
+  font: 13px/1.35 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
   font-variant-numeric: tabular-nums; -webkit-font-smoothing: antialiased;
 }
 .bar { display: flex; align-items: center; gap: 12px; padding: 6px 12px; background: var(--bar);
-  border-bottom: 1px solid var(--line); min-height: 48px; flex: none; }
-.title { flex: 1 1 0; min-width: 60px; display: flex; align-items: center; gap: 8px; overflow: hidden; }
+  border-bottom: 1px solid var(--line); min-height: 48px; flex: none; flex-wrap: wrap; row-gap: 6px; }
+.title { flex: 1 1 120px; min-width: 60px; display: flex; align-items: center; gap: 8px; overflow: hidden; }
 .title strong { font-weight: 600; font-size: 14px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .badge { flex: none; padding: 1px 7px; border: 1px solid var(--line); border-radius: 999px; color: var(--soft);
   font-size: 11px; letter-spacing: .04em; }
@@ -79,11 +79,18 @@ canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block
   border: 2px solid var(--ground); }
 
 /* Not quite opaque: Chromium 156's software compositor leaves a hole in a canvas that an opaque box covers in part. */
-.panel { background: rgb(17 21 28 / .99); padding: 16px 18px; overflow: auto; display: flex; flex-direction: column; gap: 16px; }
+.panel { background: rgb(17 21 28 / .99); overflow: auto; container-type: inline-size; }
+.details { display: grid; grid-template-columns: 1fr 1fr; gap: 14px 28px; padding: 14px 18px; align-content: start; }
+.wide { grid-column: 1 / -1; }
+@container (max-width: 520px) {
+  .details { grid-template-columns: 1fr; gap: 12px; padding: 12px 14px; }
+  .last { order: 3; }
+  .histogram { height: 44px; }
+}
 .panel[hidden] { display: none; }
 .panel h2 { margin: 0 0 6px; font-size: 11px; font-weight: 600; letter-spacing: .08em; text-transform: uppercase;
   color: var(--soft); }
-.reading { font-size: 26px; font-weight: 600; line-height: 1.15; letter-spacing: -.01em; }
+.reading { font-size: 24px; margin-bottom: 4px; font-weight: 600; line-height: 1.15; letter-spacing: -.01em; }
 .reading small { font-size: 14px; font-weight: 400; color: var(--soft); margin-left: 6px; letter-spacing: 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 14px; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; text-align: right; overflow-wrap: anywhere; }
