@@ -466,7 +466,9 @@ export class Viewer implements ViewerHandle {
 
   #announce(state: "loading" | "ready" | "error"): void {
     this.#host.dataset["state"] = state;
-    this.#host.dispatchEvent(new CustomEvent(`dicomlab-${state}`, { bubbles: true, composed: true }));
+    // The handle goes with the event: who made the element may not be who mounted the viewer.
+    const detail: ViewerHandle = this;
+    this.#host.dispatchEvent(new CustomEvent(`dicomlab-${state}`, { bubbles: true, composed: true, detail }));
   }
 
   #showCover(kind: "loading" | "error" | "none", title = "", text = ""): void {
