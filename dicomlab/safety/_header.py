@@ -157,7 +157,12 @@ class Header(FirstValues):
     def text_of(self, tag: int) -> str:
         """Return the whole value field of a text element, ``""`` where absent or empty."""
         raw = self.raw(tag)
-        return decode_text(raw, self.elements[tag][0], self.character_sets) if raw else ""
+        return self._decoded(raw, self.elements[tag][0]).rstrip(" \0") if raw else ""
+
+    def _decoded(self, raw: bytes, vr: str) -> str:
+        if self._is_plain and raw.isascii():
+            return raw.decode("ascii")
+        return decode_text(raw, vr, self.character_sets)
 
     def binary(self, tag: int) -> tuple[float, ...]:
         """Return the values of a binary number or AT, ``()`` where absent; AT as 0xGGGGEEEE."""
@@ -189,10 +194,7 @@ class Header(FirstValues):
             return tuple(f"{value:g}" if vr in ("FL", "FD") else str(value)
                          for value in self.binary(tag))  # fmt: skip
         raw = self.buffer[element[1] : element[1] + element[2]]
-        if self._is_plain and raw.isascii():
-            text = raw.decode("ascii")
-        else:
-            text = decode_text(raw, vr, self.character_sets)
+        text = self._decoded(raw, vr)
         if vr in _ONE_VALUE:
             text = text.rstrip(" \0")
             return (text,) if text else ()
