@@ -59,6 +59,8 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
         model.save_changes();
       },
     });
+    // For scripts and tests, as on the server's page: the handle stands on its element.
+    Object.assign(box, { viewer });
   };
   const stateChanged = (): void => {
     const state = model.get("state") as SceneState;
