@@ -38,13 +38,13 @@ class _StudyDashboard:
         self._series = {one.uid: one for one in series}
         wide = {"sizing_mode": "stretch_width"}
         self.choice = pn.widgets.Select(
-            name="Series",
+            label="Series",
             options={_label(number, one): one.uid for number, one in enumerate(series, 1)},
             **wide,
         )
-        self.part = pn.widgets.Select(name="Volume", visible=False, **wide)
-        self.center = pn.widgets.FloatSlider(name="Level", start=-1, end=1, step=1, **wide)
-        self.width = pn.widgets.FloatSlider(name="Window", start=1, end=2, step=1, **wide)
+        self.part = pn.widgets.Select(label="Volume", visible=False, **wide)
+        self.center = pn.widgets.FloatSlider(label="Level", start=-1, end=1, step=1, **wide)
+        self.width = pn.widgets.FloatSlider(label="Window", start=1, end=2, step=1, **wide)
         self.place = pn.Column(sizing_mode="stretch_width", min_height=_HEIGHT_PX)
         self._views: list[VolumeView] = []
         self._pane: VolumePane | None = None

@@ -15,6 +15,14 @@ from dicomlab.panels._dashboard import dashboard
 
 __all__ = ["add_dashboards"]
 
+_PAGE = """
+{% extends base %}
+{% block preamble %}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+{% endblock %}
+{% block contents %}{{ embed(roots.main) }}{% endblock %}
+"""
+"""Panel's own page, made to fit a phone."""
 _UID = re.compile(rb"[0-9.]{1,64}")
 
 
@@ -46,8 +54,13 @@ def add_dashboards(app: object, source: Browsable, *, origins: Sequence[str]) ->
     )
 
 
-def _study(source: Browsable) -> Callable[[], pn.viewable.Viewable]:
-    def page() -> pn.viewable.Viewable:
+def _study(source: Browsable) -> Callable[[], pn.Template]:
+    def page() -> pn.Template:
+        made = pn.Template(_PAGE)
+        made.add_panel("main", content())
+        return made
+
+    def content() -> pn.viewable.Viewable:
         asked = pn.state.session_args.get("uid", [b""])[0]
         if not _UID.fullmatch(asked):
             return pn.pane.Alert("The address names no study.", alert_type="warning")

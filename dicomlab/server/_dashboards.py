@@ -91,6 +91,8 @@ class DashboardProcess:
         with process:
             assert process.stdin is not None
             process.stdin.close()
+            if self.address is None:
+                process.terminate()  # it is still importing, and does not listen to us yet
             try:
                 process.wait(_PATIENCE_S)
             except subprocess.TimeoutExpired:

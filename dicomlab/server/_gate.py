@@ -101,11 +101,16 @@ class Gate:
         if not socket and scope["method"] in _SAFE_METHODS:
             return None
         scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+        own = {f"{scheme}://{hosts[0]}"}
         origins = headers.getlist("origin")
+        site = headers.get("sec-fetch-site")
+        if site == "same-origin" and not socket:
+            # Under no-referrer a form's origin is sent as null; the browser vouches for it here.
+            own.add("null")
         # A browser names the origin of every websocket and every POST; what is no browser need not.
-        if (socket and not origins) or any(o != f"{scheme}://{hosts[0]}" for o in origins):
+        if (socket and not origins) or not own.issuperset(origins):
             return 403, "Only this server's own pages may do this.\n"
-        if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        if site not in (None, "same-origin"):
             return 403, "Only this server's own pages may do this.\n"
         return None
 
