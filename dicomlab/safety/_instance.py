@@ -41,8 +41,8 @@ def _check_identity(header: Header) -> None:
         )
     for keyword in _UIDS:
         tag = tag_of(keyword)
-        uid = header.string(keyword)
-        if uid is None:
+        values = header.strings(keyword)
+        if not any(values):
             raise NonConformantError(
                 f"{keyword} {tag_text(tag)} is missing or empty, so the instance has no place "
                 "among others (PS3.3 C.12.1 and C.7). Have its source write it again.",
@@ -50,9 +50,9 @@ def _check_identity(header: Header) -> None:
                 tag=tag,
                 reference="PS3.3 C.12.1",
             )
-        if not _UID.fullmatch(uid):
+        if len(values) > 1 or not _UID.fullmatch(values[0]):
             raise NonConformantError(
-                f"{keyword} {tag_text(tag)} is no UID: at most 64 digits and dots "
+                f"{keyword} {tag_text(tag)} is no UID: one value of at most 64 digits and dots "
                 "(PS3.5 9.1). Have its source write it again.",
                 reason="invalid-uid",
                 tag=tag,

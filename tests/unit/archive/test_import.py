@@ -103,6 +103,7 @@ def test_other_content_of_a_uid_is_kept_and_reported(
         ("missing-uid", part10(StudyInstanceUID=None)),
         ("missing-uid", part10(SeriesInstanceUID="")),
         ("invalid-uid", part10().replace(uid(1, 1, 1).encode(), b"/" * len(uid(1, 1, 1)))),
+        ("invalid-uid", part10().replace(b"1.2.826.0.1.3680043", b"1.2.826\\0.1.3680043")),
     ],
 )
 def test_what_cannot_be_an_instance_is_refused_with_a_reason(
