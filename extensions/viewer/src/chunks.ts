@@ -16,13 +16,17 @@ interface Entry {
   bytes: number;
 }
 
-/** Least recently used chunks go first; a chunk that nobody waits for any more is never fetched. */
+/**
+ * Least recently used chunks go first; a chunk that nobody waits for any more is never fetched, and one that a
+ * plane waits for is fetched before those of a texture, which can wait.
+ */
 export class ChunkCache {
   readonly #decoder: Decoder;
   readonly #budget: number;
   readonly #parallel: number;
   readonly #entries = new Map<string, Entry>();
-  readonly #queue: [string, Job][] = [];
+  readonly #urgent = new Map<string, Job>();
+  readonly #patient = new Map<string, Job>();
   #bytes = 0;
   #running = 0;
 
@@ -37,27 +41,31 @@ export class ChunkCache {
     return this.#bytes;
   }
 
-  get(level: Level, coords: readonly number[], signal: AbortSignal): Promise<Block> {
+  get(level: Level, coords: readonly number[], signal: AbortSignal, canWait = false): Promise<Block> {
     const key = `${level.path}/${coords.join("/")}`;
     const known = this.#entries.get(key);
     if (known) {
       this.#entries.delete(key);
       this.#entries.set(key, known);
       known.job.waiters.add(signal);
+      if (!canWait && this.#patient.delete(key)) this.#urgent.set(key, known.job);
       return known.block;
     }
     const { promise, resolve, reject } = deferred<Block>();
     const job: Job = { run: () => this.#decoder.chunk(level.path, coords), waiters: new Set([signal]), resolve, reject };
     this.#entries.set(key, { block: promise, job, bytes: 0 });
-    this.#queue.push([key, job]);
+    (canWait ? this.#patient : this.#urgent).set(key, job);
     this.#next();
     return promise;
   }
 
   #next(): void {
     while (this.#running < this.#parallel) {
-      const [key, job] = this.#queue.shift() ?? [];
-      if (key === undefined || !job) return;
+      const queue = this.#urgent.size > 0 ? this.#urgent : this.#patient;
+      const [next] = queue;
+      if (!next) return;
+      const [key, job] = next;
+      queue.delete(key);
       if ([...job.waiters].every((signal) => signal.aborted)) {
         this.#entries.delete(key);
         job.reject(new DOMException("No longer wanted.", "AbortError"));

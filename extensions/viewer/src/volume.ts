@@ -104,7 +104,10 @@ export class LoadedVolume {
     return textureLevels(this.levels, this.#budget.textureVoxels, side);
   }
 
-  /** Bring a level onto the device; `progress` hears the share that is there, `values` the parts. */
+  /**
+   * Bring a level onto the device; `progress` hears the share that is there, `values` the parts: who wants these
+   * shows nothing before, so they come first; a finer texture gives way to the planes.
+   */
   async texture(
     level: Level,
     renderer: Renderer,
@@ -119,7 +122,7 @@ export class LoadedVolume {
     const sliceOf = (slice: number): number => (slice - offset[0]) / scale[0];
     await Promise.all(
       grid.map(async (coords) => {
-        const block = await this.#chunks.get(level, coords, signal);
+        const block = await this.#chunks.get(level, coords, signal, values === undefined);
         signal.throwIfAborted();
         const first = coords.map((at, axis) => at * level.chunks[axis]);
         const size = first.map((at, axis) => Math.min(level.chunks[axis], level.shape[axis] - at));

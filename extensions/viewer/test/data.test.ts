@@ -74,6 +74,27 @@ test("a chunk that nobody wants any more is not fetched", async () => {
   assert.deepEqual(decoder.asked, ["0/0/0/0", "0/2/0/0"]);
 });
 
+test("a plane's chunks come before those of a texture, also where both want one", async () => {
+  const decoder = new SlowDecoder();
+  const cache = new ChunkCache(decoder, 1e6, 1);
+  const { signal } = new AbortController();
+  const running = cache.get(LEVEL, [0, 0, 0], signal);
+  for (const k of [1, 2, 3]) void cache.get(LEVEL, [0, 0, k], signal, true);
+  const wanted = [cache.get(LEVEL, [3, 0, 0], signal), cache.get(LEVEL, [0, 0, 3], signal)];
+
+  decoder.answer("0/0/0/0");
+  await running;
+  await settled();
+  decoder.answer("0/3/0/0");
+  await wanted[0];
+  await settled();
+  decoder.answer("0/0/0/3");
+  await wanted[1];
+  await settled();
+
+  assert.deepEqual(decoder.asked, ["0/0/0/0", "0/3/0/0", "0/0/0/3", "0/0/0/1"]);
+});
+
 test("the oldest chunks leave when the budget is full", async () => {
   const decoder = new SlowDecoder();
   const cache = new ChunkCache(decoder, 300);
