@@ -122,9 +122,10 @@ class _Selected:
             few = _MANY
             if self.is_cut and wanted is not None:
                 few = math.isqrt(wanted * rows * 10 ** (len(self.selections) - 1)) + 1
+            few = min(few, int(smallest * rows))
             listed = one.driver.limit(few + 1).subquery()
             count = connection.scalar(select(func.count()).select_from(listed)) or 0
-            if count <= few and count / rows <= smallest:
+            if count <= few:
                 best, smallest = one, count / rows
         return best
 
@@ -201,9 +202,12 @@ def pack_header(header: JsonObject) -> bytes:
 
 def read_record(text: str) -> dict[str, Value]:
     """Return a record from its JSON."""
-    record: dict[str, Value] = json.loads(text)
+    read: dict[str, Json] = json.loads(text)
+    record = cast("dict[str, Value]", read)
     if "[" in text:
-        record = {keyword: _value(cast("Json", value)) for keyword, value in record.items()}
+        for keyword, value in read.items():
+            if isinstance(value, list):
+                record[keyword] = _value(value)
     return record
 
 
