@@ -52,6 +52,7 @@ soak fuzz: setup
 	$(PYTEST) tests/fuzz -m $@ --results build/results/$@.json
 
 bench: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
 	$(BIN)/python tests/bench/run.py $(BENCH)
 
 requirements: $(VENV)/bin/python

@@ -20,7 +20,7 @@ from dicomlab.archive._select import find, join_upwards, unpack_header
 from dicomlab.archive._store import Store, StoredBytes
 from dicomlab.catalog import FileFrames, InstanceData, JsonObject, Query, Record
 from dicomlab.errors import NotFoundError, StorageError
-from dicomlab.safety import DEFAULT_BOUNDS, Bounds, ByteSource, read_header
+from dicomlab.safety import DEFAULT_BOUNDS, Bounds, ByteSource, Layouts, read_header
 from dicomlab.standard import Level
 
 
@@ -101,10 +101,12 @@ class Archive:
         """
         series = TABLES[Level.SERIES].entity
         found = []
+        layouts: Layouts = {}
         for uid, sha256, size in self._files(
             Level.SERIES, series.c.SeriesInstanceUID == series_instance_uid
         ):
             header = read_header(StoredBytes(self._store.path_of(sha256), size))
+            header.share_layout(layouts)
             frames = FileFrames(self._store.path_of(sha256), header) if header.pixel_data else None
             found.append(InstanceData(uid, header, frames))
         if not found:

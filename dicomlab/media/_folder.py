@@ -22,7 +22,15 @@ from dicomlab.catalog import (
 from dicomlab.errors import NotFoundError
 from dicomlab.media._report import ScanReport
 from dicomlab.media._scan import Entry, PlacedBytes, Progress, open_place, scan
-from dicomlab.safety import DEFAULT_BOUNDS, Bounds, ByteSource, Header, ZipMember, read_header
+from dicomlab.safety import (
+    DEFAULT_BOUNDS,
+    Bounds,
+    ByteSource,
+    Header,
+    Layouts,
+    ZipMember,
+    read_header,
+)
 from dicomlab.standard import LEVEL_KEYS, UNIQUE_KEY, Level
 
 _KNOWN = frozenset(key for level in Level for key in LEVEL_KEYS[level])
@@ -117,7 +125,8 @@ class FolderSource:
         uids = contents.series.get(series_instance_uid)
         if uids is None:
             raise NotFoundError(f"The folder holds no series {series_instance_uid}.")
-        return [self._instance(contents.entries[uid]) for uid in uids]
+        layouts: Layouts = {}
+        return [self._instance(contents.entries[uid], layouts) for uid in uids]
 
     def retrieve(self, query: Query) -> Iterator[tuple[str, ByteSource]]:
         """Yield SOP Instance UID and bytes, as they lie, of each instance that matches.
@@ -155,8 +164,9 @@ class FolderSource:
         with open_place(entry.place) as source:
             return read_header(source, bounds=self._bounds)
 
-    def _instance(self, entry: Entry) -> InstanceData:
+    def _instance(self, entry: Entry, layouts: Layouts) -> InstanceData:
         header = self._header(entry)
+        header.share_layout(layouts)
         return InstanceData(entry.sop_instance_uid, header, _frames(entry, header))
 
 

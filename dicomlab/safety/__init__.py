@@ -15,7 +15,7 @@ from dicomlab.safety._candidates import (
     read_up_to,
 )
 from dicomlab.safety._file import read_header
-from dicomlab.safety._header import Header, PixelDataLocation
+from dicomlab.safety._header import Header, Layouts, PixelDataLocation
 from dicomlab.safety._instance import check_instance, check_pixel_data
 from dicomlab.safety._text import decode_text
 from dicomlab.safety._values import FirstValues, not_a_number
@@ -34,6 +34,7 @@ __all__ = [
     "FileCandidate",
     "FirstValues",
     "Header",
+    "Layouts",
     "MemberBytes",
     "MemoryBytes",
     "PixelDataLocation",

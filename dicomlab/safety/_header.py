@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from dicomlab.errors import NonConformantError
 from dicomlab.safety._bounds import DEFAULT_BOUNDS, Bounds
@@ -53,6 +53,10 @@ class PixelDataLocation:
     offset: int
     length: int | None
     vr: str = "OW"
+
+
+Layouts: TypeAlias = dict[tuple[tuple[int, Element], ...], dict[int, Element]]
+"""Element tables that several headers share, see `Header.share_layout`."""
 
 
 class Header(FirstValues):
@@ -131,6 +135,14 @@ class Header(FirstValues):
         for tag, (vr, offset, length) in self.elements.items():
             if vr == "US" and vr_of(tag) == "US or SS":
                 self.elements[tag] = ("SS", offset, length)
+
+    def share_layout(self, known: Layouts) -> None:
+        """Take an equal element table from `known` in place of an own copy, or put it there.
+
+        The headers of a series are laid out alike: kept together, a few tables serve all of them,
+        and a table is three quarters of what a header holds.
+        """
+        self.elements = known.setdefault(tuple(self.elements.items()), self.elements)
 
     def __contains__(self, keyword: str) -> bool:
         return tag_of(keyword) in self.elements

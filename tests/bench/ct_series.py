@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dicomlab import phantoms
 from dicomlab.catalog import FileFrames, InstanceData
-from dicomlab.safety import FileBytes, read_header
+from dicomlab.safety import FileBytes, Layouts, read_header
 from dicomlab.volume import Volume, volume
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -51,11 +51,13 @@ def thorax(slices: int, transfer_syntax_uid: str = EXPLICIT_LITTLE_ENDIAN) -> Pa
 
 
 def open_volume(folder: Path) -> Volume:
-    """Open the series of a folder: headers are read, pixels not."""
+    """Open the series of a folder as a source does: headers are read, pixels not."""
     instances = []
+    layouts: Layouts = {}
     for path in sorted(folder.iterdir()):
         with FileBytes(path) as file:
             header = read_header(file)
+        header.share_layout(layouts)
         uid = header.string("SOPInstanceUID")
         assert uid is not None
         instances.append(InstanceData(uid, header, FileFrames(path, header)))

@@ -8,8 +8,9 @@ import zlib
 
 import pytest
 
+from dicomlab import phantoms
 from dicomlab.errors import HostileInputError, NonConformantError
-from dicomlab.safety import UNDEFINED, Bounds, FileBytes, MemoryBytes, read_header
+from dicomlab.safety import UNDEFINED, Bounds, FileBytes, Layouts, MemoryBytes, read_header
 
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 DEFLATED, BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
@@ -471,3 +472,19 @@ def test_a_header_travels_to_other_processes():
 
     assert again.items("ProcedureCodeSequence")[0].string("CodeValue") == "A"
     assert again.transfer_syntax_uid == EXPLICIT
+
+
+def test_headers_of_a_series_share_their_tables(tmp_path):
+    """Headers that are laid out alike keep one element table, and say the same as before."""
+    headers = []
+    for path in phantoms.write(phantoms.thorax_ct(slices=12, rows=16), tmp_path / "ct"):
+        with FileBytes(path) as file:
+            headers.append(read_header(file))
+    before = [header.numbers("ImagePositionPatient") for header in headers]
+
+    known: Layouts = {}
+    for header in headers:
+        header.share_layout(known)
+
+    assert len(known) == len({id(header.elements) for header in headers}) < len(headers)
+    assert [header.numbers("ImagePositionPatient") for header in headers] == before
