@@ -421,3 +421,41 @@ def test_the_screen_shows_what_the_canvas_holds(site: Site, open_page: OpenPage)
     seen = picture[top : top + shown.shape[0], left : left + shown.shape[1]]
     # Labels, lines and the slider stand on top of a small part.
     assert (np.abs(seen - shown) <= 2).mean() > 0.95
+
+
+def test_trying_again_shows_what_is_there_by_then(site: Site, open_page: OpenPage):
+    """After an error the button opens the volume once more."""
+    publish(site.folder, values())
+    metadata = site.folder / "v.zarr" / "zarr.json"
+    metadata.rename(site.folder / "away.json")
+    page = open_page(site.url)
+    expect(page.locator("#viewer")).to_have_attribute("data-state", "error")
+
+    (site.folder / "away.json").rename(metadata)
+    page.get_by_role("button", name="Try again").click()
+
+    ready(page)
+    expect(page.get_by_text("cannot be shown")).to_be_hidden()
+
+
+def test_a_lost_graphics_device_comes_back(site: Site, open_page: OpenPage):
+    """When the browser takes the device away the viewer says so, and draws again afterwards."""
+    publish(site.folder, values())
+    page = open_page(site.url)
+    ready(page)
+    before = pixels(page, "axial").grey
+    page.evaluate(
+        """() => {
+          const canvas = document.querySelector("#viewer").shadowRoot.querySelector("canvas");
+          window.device = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
+          device.loseContext();
+        }"""
+    )
+    expect(page.get_by_text("graphics device was lost")).to_be_visible()
+
+    page.evaluate("device.restoreContext()")
+
+    expect(page.get_by_text("graphics device was lost")).to_be_hidden()
+    for plane, index in (("axial", 18), ("coronal", 25), ("sagittal", 35)):
+        exact(page, plane, index)
+    assert np.array_equal(pixels(page, "axial").grey, before)
