@@ -268,7 +268,10 @@ def lab(held, home, tmp_path_factory) -> Iterator[tuple[str, str]]:
                 f"viewer = view(volume(archive.instances({held.ct!r})))\n"
                 "viewer"
             ),
-            nbformat.v4.new_code_cell("viewer.window = (100, 900)"),
+            nbformat.v4.new_code_cell(
+                "viewer.window = (100, 900)\n"
+                "viewer.observe(lambda change: setattr(viewer, 'height_px', 600), 'window')"
+            ),
             nbformat.v4.new_code_cell("print(viewer.window, viewer.voxel)"),
         ],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
@@ -340,5 +343,7 @@ def test_a_notebook_cell_shows_the_volume(open_page, lab, hu):
     expect_axial(place, hu, center=100, width=900)
     place.evaluate("place => place.viewer.dispatch({type: 'window', window: "
                    "{center: 50, width: 350, function: 'LINEAR'}})")  # fmt: skip
+    # The kernel has heard of it when its own observer has made the viewer higher.
+    expect(place).to_have_css("height", "600px")
     run_cell(page, 2)
     expect(page.locator(".jp-CodeCell").nth(2)).to_contain_text("(50.0, 350.0)")

@@ -8,9 +8,11 @@ import os
 import threading
 from dataclasses import replace
 
+import nbformat
 import numpy as np
 import pytest
 import traitlets
+from nbconvert import HTMLExporter
 from PIL import Image
 
 from dicomlab.errors import MissingDependencyError
@@ -134,3 +136,16 @@ def test_closing_leaves_no_thread(volume):
     viewer.close()
 
     assert set(threading.enumerate()) <= before
+
+
+def test_an_exported_page_shows_the_picture(viewer):
+    """nbconvert knows no kernel and no widget state: it falls back to the middle planes."""
+    data, metadata = viewer._repr_mimebundle_()
+    output = nbformat.v4.new_output(
+        "execute_result", data=data, metadata=metadata, execution_count=1
+    )
+    cell = nbformat.v4.new_code_cell("volume.view()", outputs=[output], execution_count=1)
+
+    page, _resources = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+
+    assert data["image/png"][:60] in page
