@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests import postgres as postgres_server
 from tests.peers import PeerMissingError, Peers
+from tools.requirements import current_commit
 
 ROOT = Path(__file__).parents[1]
 # The machine is shared: a slow example proves nothing. The same examples every time; `make fuzz`
@@ -50,16 +50,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(tier)
 
 
-def commit() -> str:
-    """Return the commit that is checked out, with ``+`` where files differ from it."""
-    git = ["git", "-C", str(ROOT)]
-    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    dirty = subprocess.run(
-        [*git, "status", "--porcelain"], capture_output=True, text=True, check=False
-    )
-    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
-
-
 class Results:
     """Writes one JSON file for a run: every test's outcome, its rows, and the peers it started."""
 
@@ -91,7 +81,7 @@ class Results:
         """Write the file, whole or not at all."""
         self.target.parent.mkdir(parents=True, exist_ok=True)
         partial = self.target.with_suffix(".partial")
-        partial.write_text(json.dumps({"commit": commit(), "tests": self.tests}, indent=1))
+        partial.write_text(json.dumps({"commit": current_commit(), "tests": self.tests}, indent=1))
         partial.replace(self.target)
 
 
