@@ -59,6 +59,7 @@ class VolumeAttributes(BaseModel):
     windows: tuple[VoiWindow, ...]
     suv: SuvInputs | None
     pixel_padding_value: int | None
+    photometric_interpretation: str = "MONOCHROME2"
     bits_stored: int | None
 
     @classmethod
@@ -83,6 +84,7 @@ class VolumeAttributes(BaseModel):
             windows=volume.windows,
             suv=volume.suv,
             pixel_padding_value=volume.pixel_padding_value,
+            photometric_interpretation=volume.photometric_interpretation,
             bits_stored=volume.bits_stored,
         )
 
@@ -105,6 +107,7 @@ class VolumeAttributes(BaseModel):
             windows=self.windows,
             suv=self.suv,
             pixel_padding_value=self.pixel_padding_value,
+            photometric_interpretation=self.photometric_interpretation,
             bits_stored=self.bits_stored,
         )
 

@@ -200,7 +200,7 @@ class VolumeView:
             "rescale_intercept": intercept,
             "units": volume.units,
             "modality": volume.modality,
-            "photometric_interpretation": "MONOCHROME2",
+            "photometric_interpretation": "MONOCHROME1" if self._is_inverted else "MONOCHROME2",
             "windows": [scene_window(window) for window in volume.windows],
         }
         if plane_url is not None:
@@ -322,6 +322,10 @@ class VolumeView:
             left += one.width + gap
         return png(sheet)
 
+    @property
+    def _is_inverted(self) -> bool:
+        return self.volume.photometric_interpretation == "MONOCHROME1"
+
     @cached_property
     def window(self) -> VoiWindow:
         """What is shown first: the series' own window, or one that spans the middle slice."""
@@ -391,8 +395,9 @@ class VolumeView:
         thinned: int = 1,
     ) -> Image.Image:
         down, across = (mm for a, mm in enumerate(self.volume.spacing_mm) if a != axis)
-        grey = as_shown(to_grey(values, window), axis, self.volume.grid)
-        return picture(np.ascontiguousarray(grey), (down * thinned, across), size)
+        grey = to_grey(values, window)
+        shown = as_shown(255 - grey if self._is_inverted else grey, axis, self.volume.grid)
+        return picture(np.ascontiguousarray(shown), (down * thinned, across), size)
 
 
 def _check_index(shape: Sequence[int], axis: int, index: int) -> None:

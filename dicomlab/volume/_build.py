@@ -323,6 +323,7 @@ def _opened(part: Part, stack: Stack) -> Examined:
         windows=voi_windows(first.macro("FrameVOILUTSequence") or attributes),
         suv=_suv(planes) if modality == "PT" else None,
         pixel_padding_value=_padding(first),
+        photometric_interpretation=description.photometric_interpretation,
         bits_stored=description.bits_stored,
     )
     return Examined(made, None, part.split, _uids(part))

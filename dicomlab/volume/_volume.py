@@ -56,6 +56,9 @@ class Volume:
         What SUV is computed from, for a PET.
     pixel_padding_value
         Stored value that stands outside the field of view (0028,0120).
+    photometric_interpretation
+        ``"MONOCHROME2"``, or ``"MONOCHROME1"`` where the least value is shown white (0028,0004).
+        Values are as stored; whoever shows them inverts.
     bits_stored
         Bits of a stored value that carry information, all those of its type by default.
     """
@@ -76,6 +79,7 @@ class Volume:
     windows: tuple[VoiWindow, ...] = ()
     suv: SuvInputs | None = None
     pixel_padding_value: int | None = None
+    photometric_interpretation: str = "MONOCHROME2"
     bits_stored: int | None = None
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = '''
+PROGRAM = """
 import dicomlab as dl
 
 archive = dl.open_archive("somewhere")
@@ -18,14 +18,14 @@ again: dl.Volume = dl.Volume.from_omezarr("ct.ome.zarr")
 thickness: float = again.spacing_mm[0]
 folder: dl.Folder = dl.open("scans")
 reveal_type(volume.affine)
-'''
+"""
 
 
 def test_a_program_of_the_readme_kind_is_typed(tmp_path: Path):
     """mypy --strict accepts right use of the public names, and refuses wrong use."""
     right, wrong = tmp_path / "right.py", tmp_path / "wrong.py"
     right.write_text(PROGRAM)
-    wrong.write_text(PROGRAM + 'series.volume(alow_tilt=True)\nx: int = volume.units\n')
+    wrong.write_text(PROGRAM + "series.volume(alow_tilt=True)\nx: int = volume.units\n")
 
     said = [
         subprocess.run(

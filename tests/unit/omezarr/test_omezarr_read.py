@@ -55,6 +55,7 @@ def full(**changes) -> Volume:
             decay_factors=(1.0123456789, None),
         ),
         pixel_padding_value=-2000,
+        photometric_interpretation="MONOCHROME1",
         bits_stored=12,
         **changes,
     )

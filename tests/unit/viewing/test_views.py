@@ -109,6 +109,18 @@ def test_an_axial_plane_is_rendered_by_the_window(view, values):
     assert np.abs(picture - wanted).max() <= 0.5001
 
 
+def test_the_least_value_is_white_in_monochrome1(volume, values, tmp_path):
+    """MONOCHROME1 is shown inverted, in pictures and by the viewer (PS3.3 C.7.6.3.1.2)."""
+    volume = replace(volume, photometric_interpretation="MONOCHROME1")
+    view = VolumeView(volume, folder=tmp_path)
+
+    shown = pixels(view.rendered_plane(0, 4, VoiWindow(1000, 2000)))
+
+    expected = 255 - expected_grey(values[4].astype(float) - 1024, 1000, 2000)
+    assert np.abs(shown.astype(int) - expected).max() <= 1
+    assert view.scene()["volume"]["photometric_interpretation"] == "MONOCHROME1"
+
+
 def test_the_series_own_window_is_the_first_choice(view):
     assert view.rendered_plane(0, 2) == view.rendered_plane(0, 2, VoiWindow(40, 400))
 

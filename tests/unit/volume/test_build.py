@@ -351,3 +351,13 @@ def test_frames_that_contradict_the_attributes_are_refused(tmp_path):
     assert part.volume is None
     assert isinstance(part.refusal, NonConformantError)
     assert part.refusal.reason == "frames-contradicted"
+
+
+def test_monochrome1_is_said_of_the_volume(tmp_path):
+    """Values stay as stored; the volume says that the least one is shown white."""
+    datasets = list(ct(PhotometricInterpretation="MONOCHROME1"))
+
+    opened = volume(instances_of(datasets, tmp_path))
+
+    assert opened.photometric_interpretation == "MONOCHROME1"
+    assert opened.compute().tolist() == truth(datasets).tolist()
