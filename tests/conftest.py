@@ -43,11 +43,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the tier of its folder."""
+    """Mark each test with the tier of its folder; tests in a browser come last.
+
+    Playwright keeps an event loop running in the main thread, and others start one of their own.
+    """
     for item in items:
         parts = set(item.path.relative_to(ROOT / "tests").parts)
         for tier in TIERS & parts:
             item.add_marker(tier)
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 class Results:
