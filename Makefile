@@ -43,7 +43,7 @@ check: setup build/typescript.checked
 	$(BIN)/mypy
 
 test: setup
-	$(PYTEST) -m "unit or property or contract or typing or smoke" --results build/results/test.json
+	$(PYTEST) tests -m "unit or property or contract or typing or smoke" --results build/results/test.json
 
 interop browser notebooks: setup
 	$(PYTEST) tests/$@ --results build/results/$@.json
