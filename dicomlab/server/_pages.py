@@ -30,6 +30,7 @@ from dicomlab.viewing import (
     VolumeView,
     bundle_file,
     date,
+    other_writing,
     person,
     several,
     text,
@@ -236,6 +237,7 @@ def find_one(source: Browsable, level: str, keyword: str, uid: str) -> Record:
 
 def _facts(study: Record) -> Iterator[tuple[str, str]]:
     said = study.get
+    yield "Name in other writing", other_writing(said("PatientName"))
     yield "Patient ID", text(said("PatientID"))
     yield "Born", date(said("PatientBirthDate"))
     yield "Sex", text(said("PatientSex"))

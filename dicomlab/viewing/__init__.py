@@ -4,7 +4,7 @@ from dicomlab.viewing._bundle import SCHEMA_FOLDER, STATIC_FOLDER, bundle_file
 from dicomlab.viewing._requests import Reply, RequestDesk, answer
 from dicomlab.viewing._scene import Scene, ScenePan, SceneState, SceneVolume, SceneWindow
 from dicomlab.viewing._service import Preparation, Stage, ViewService, volume_id
-from dicomlab.viewing._text import date, person, several, text
+from dicomlab.viewing._text import date, other_writing, person, several, text
 from dicomlab.viewing._views import (
     Axis,
     ByteRange,
@@ -34,6 +34,7 @@ __all__ = [
     "answer",
     "bundle_file",
     "date",
+    "other_writing",
     "person",
     "scene_window",
     "several",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dicomlab.catalog import Value
 
-__all__ = ["date", "person", "several", "text"]
+__all__ = ["date", "other_writing", "person", "several", "text"]
 
 
 def text(value: Value) -> str:
@@ -33,11 +33,21 @@ def person(value: Value) -> str:
 
     Of the component groups the first that says something counts.
     """
-    groups = text(value).split("=")
-    group = next((one for one in groups if one.strip("^ ")), "")
-    family, *others = (part.strip() for part in group.split("^"))
-    rest = " ".join(part for part in others if part)
-    return ", ".join(part for part in (family, rest) if part)
+    return next(iter(_spoken(value)), "")
+
+
+def other_writing(value: Value) -> str:
+    """Return the component groups that `person` leaves out: a name in Kanji and in Kana, say."""
+    return " · ".join(_spoken(value)[1:])
+
+
+def _spoken(value: Value) -> list[str]:
+    found = []
+    for group in text(value).split("="):
+        family, *others = (part.strip() for part in group.split("^"))
+        parts = (family, " ".join(part for part in others if part))
+        found.append(", ".join(part for part in parts if part))
+    return [name for name in found if name]
 
 
 def date(value: Value) -> str:
