@@ -1,7 +1,17 @@
 """The durable store: files as received, and an index that answers queries."""
 
 from dicomlab.archive._archive import Archive
+from dicomlab.archive._findings import CheckReport, CheckRow, Problem
 from dicomlab.archive._import import ImportProgress
 from dicomlab.archive._report import ImportReport, ImportRow, Outcome
 
-__all__ = ["Archive", "ImportProgress", "ImportReport", "ImportRow", "Outcome"]
+__all__ = [
+    "Archive",
+    "CheckReport",
+    "CheckRow",
+    "ImportProgress",
+    "ImportReport",
+    "ImportRow",
+    "Outcome",
+    "Problem",
+]

@@ -12,7 +12,9 @@ from sqlalchemy import ColumnElement, Select, select
 
 from dicomlab import config
 from dicomlab.archive import _files
+from dicomlab.archive._check import check_archive
 from dicomlab.archive._database import Database
+from dicomlab.archive._findings import CheckReport
 from dicomlab.archive._import import ImportProgress, import_files
 from dicomlab.archive._report import ImportReport
 from dicomlab.archive._schema import TABLES, content
@@ -152,6 +154,40 @@ class Archive:
             The archive's disk is full or fails; its `report` has what was done.
         """
         return import_files(self._database, self._store, paths, bounds, progress)
+
+    def check(
+        self,
+        *,
+        repair: bool = False,
+        rebuild: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        bounds: Bounds = DEFAULT_BOUNDS,
+    ) -> CheckReport:
+        """Read every stored file and compare it with its name and with the index.
+
+        The name of a file is the SHA-256 of its bytes. Nothing that was stored is ever deleted.
+
+        Parameters
+        ----------
+        repair
+            Index what the index does not know, and set files with wrong bytes aside in the folder
+            ``damaged``, so that importing the instance again brings it back.
+        rebuild
+            Repair, and make the index anew from the files, in one transaction, in the order in
+            which they came. Of an instance whose file is lost it keeps what it had.
+        progress
+            Called with the number of files read and of all, once in a while.
+        bounds
+            What a file may ask for that is to be indexed.
+
+        Raises
+        ------
+        StorageError
+            The disk or the index fails.
+        """
+        return check_archive(
+            self._database, self._store, bounds, repair=repair, rebuild=rebuild, progress=progress
+        )
 
     def close(self) -> None:
         """Close the index."""

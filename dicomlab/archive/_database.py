@@ -86,7 +86,8 @@ def _translated() -> Iterator[None]:
         ) from error
     except DatabaseError as error:
         raise StorageError(
-            f"The archive's index is damaged: {error.orig}. Restore it from a backup."
+            f"The archive's index is damaged: {error.orig}. Restore it from a backup, "
+            "or move index.sqlite3 elsewhere and run: dicomlab archive check --rebuild."
         ) from error
 
 
@@ -141,3 +142,9 @@ def write_texts(
             text(f"INSERT INTO {name} (rowid, text) VALUES (:rowid, :text)"),  # noqa: S608
             rows,
         )
+
+
+def clear_texts(connection: Connection, level: Level) -> None:
+    """Remove all that wildcards are looked for in."""
+    if level in TEXT_LEVELS:
+        connection.execute(text(f"DELETE FROM {level.lower()}_text"))  # noqa: S608  as above

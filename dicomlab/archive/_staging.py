@@ -81,7 +81,7 @@ def stage(
             sha256 = hashlib.sha256(block).hexdigest()
             if not again and store.holds(sha256, len(block)):
                 return Present(candidate, sha256)
-            entry = _look_at(MemoryBytes(block), sha256, bounds)
+            entry = look_at(MemoryBytes(block), sha256, bounds)
             temporary = store.write_temporary(folder, [block])
         else:
             _check_beginning(block, bounds)
@@ -90,7 +90,7 @@ def stage(
                 if not again and store.holds(sha256, written.size):
                     temporary.unlink()
                     return Present(candidate, sha256)
-                entry = _look_at(written, sha256, bounds)
+                entry = look_at(written, sha256, bounds)
     except UnreadableError as error:
         return _refused(candidate, error.reason, str(error))
     except (NonConformantError, HostileInputError) as error:
@@ -132,7 +132,7 @@ def _copy(stream: Readable, block: bytes, store: Store, folder: Path) -> tuple[P
     return temporary, digest.hexdigest()
 
 
-def _look_at(source: ByteSource, sha256: str, bounds: Bounds) -> Entry:
+def look_at(source: ByteSource, sha256: str, bounds: Bounds) -> Entry:
     """Return what the index keeps of an instance, or refuse it."""
     header = read_header(source, bounds=bounds)
     check_instance(header, source)

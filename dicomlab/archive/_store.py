@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +19,28 @@ from dicomlab.errors import StorageError
 from dicomlab.safety import FileBytes
 
 _SYNCS_AT_ONCE = 4
+_NAME = re.compile(r"([0-9a-f]{64})\.dcm")
+SHARDS = tuple(f"{number:02x}" for number in range(256))
+"""The folders of the store, by the first two digits of the hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of the store as its folder shows it.
+
+    Attributes
+    ----------
+    name
+        Below the archive's folder.
+    modified_ns
+        When it was taken in; files of one import in their order.
+    """
+
+    path: Path
+    name: str
+    sha256: str
+    size: int
+    modified_ns: int
 
 
 class Store:
@@ -26,13 +51,53 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._instances = folder / "instances"
+        self._damaged = folder / "damaged"
         self._incoming = folder / "incoming"
         self._made: set[Path] = set()
 
     def path_of(self, sha256: str) -> Path:
         """Return where a content is or would be."""
         return self._instances / sha256[:2] / f"{sha256}.dcm"
+
+    def name_of(self, sha256: str) -> str:
+        """Return the name of a content's file below the archive's folder."""
+        return self.path_of(sha256).relative_to(self._folder).as_posix()
+
+    def files(self, shard: str) -> Iterator[StoredFile]:
+        """Yield the files of a shard, by name."""
+        for entry in _listed(self._instances / shard):
+            named = _NAME.fullmatch(entry.name)
+            if named is not None and self._is_ours(entry, shard):
+                found = entry.stat(follow_symlinks=False)
+                path = Path(entry.path)
+                name = path.relative_to(self._folder).as_posix()
+                yield StoredFile(path, name, named[1], found.st_size, found.st_mtime_ns)
+
+    def strangers(self) -> Iterator[str]:
+        """Yield the names of what the archive did not put among its files."""
+        for top in _listed(self._instances):
+            if top.name not in SHARDS or not top.is_dir(follow_symlinks=False):
+                yield f"{self._instances.name}/{top.name}"
+                continue
+            for entry in _listed(Path(top.path)):
+                if not self._is_ours(entry, top.name):
+                    yield f"{self._instances.name}/{top.name}/{entry.name}"
+
+    @staticmethod
+    def _is_ours(entry: os.DirEntry[str], shard: str) -> bool:
+        is_named = _NAME.fullmatch(entry.name) is not None and entry.name.startswith(shard)
+        return is_named and entry.is_file(follow_symlinks=False)
+
+    def set_aside(self, sha256: str, found: str) -> None:
+        """Move a file whose content has another hash out of the way; it is kept."""
+        with _translated("Setting a damaged file aside"):
+            _files.make_folder(self._damaged)
+            target = self._damaged / f"{sha256}-{found}.dcm"
+            _files.rename(self.path_of(sha256), target)
+            _files.sync_folder(self._damaged)
+            _files.sync_folder(self.path_of(sha256).parent)
 
     def holds(self, sha256: str, size: int) -> bool:
         """Whether a content is there, in full length."""
@@ -96,8 +161,21 @@ class Store:
             for folder in {target.parent for _, target in moves} - self._made:
                 _files.make_folder(folder)
                 self._made.add(folder)
+            # Their order of arrival, should the index ever have to be made again from the files.
+            now = time.time_ns()
+            for place, (temporary, _) in enumerate(moves):
+                os.utime(temporary, ns=(now + place, now + place))
             with ThreadPoolExecutor(_SYNCS_AT_ONCE, "dicomlab-sync") as pool:
                 _files.move_durably(moves, pool)
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder by name; nothing where there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 @contextmanager

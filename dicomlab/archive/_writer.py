@@ -41,12 +41,15 @@ class Entry:
         What it says about itself on all levels, as `dicomlab.catalog.instance_record` gives it.
     header
         Its DICOM JSON, compressed.
+    received
+        When it came, in ISO 8601; ``None`` for now.
     """
 
     sha256: str
     size: int
     record: Record
     header: bytes
+    received: str | None = None
 
     @property
     def sop_instance_uid(self) -> str:
@@ -126,7 +129,8 @@ class _Group:
             content_id = self._new_id(content)
             contents.append({
                 "id": content_id, "sha256": entry.sha256, "size": entry.size,
-                "sop_instance_uid": uid, "received": received, "header": entry.header,
+                "sop_instance_uid": uid, "received": entry.received or received,
+                "header": entry.header,
             })  # fmt: skip
             if uid in current:
                 outcomes.append(Outcome.OTHER_CONTENT)

@@ -55,6 +55,29 @@ def import_(paths: tuple[str, ...], archive: str | None, *, as_json: bool) -> in
     return 0 if report.is_complete else PARTLY
 
 
+@main.group("archive")
+def archive_group() -> None:
+    """Look after the archive."""
+
+
+@archive_group.command("check")
+@click.option("--repair", is_flag=True, help="Index whole files; set damaged ones aside.")
+@click.option("--rebuild", is_flag=True, help="Repair, and make the index anew from the files.")
+@archive_option
+@json_option
+@command
+def check_archive(archive: str | None, *, repair: bool, rebuild: bool, as_json: bool) -> int:
+    """Compare every stored file with its SHA-256 and with the index."""
+    from dicomlab._face import open_archive  # noqa: PLC0415
+
+    with open_archive(archive) as held, bar("checking", "files") as update:
+        report = held.source.check(repair=repair, rebuild=rebuild, progress=update)
+    answer(report.to_dict(), as_json=as_json, text=str(report))
+    if report.is_sound:
+        return 0
+    return PARTLY if report.is_repaired_in_part else FAILED
+
+
 @main.command()
 @click.argument("words", nargs=-1, metavar="[SOURCE] [Keyword=Value]...")
 @click.option(

@@ -54,6 +54,31 @@ def test_import_of_a_damaged_file_ends_with_3(run, scans: Path, tmp_path: Path):
     assert [row["reason"] for row in report["rows"] if row["outcome"] == "refused"] == ["truncated"]
 
 
+def test_archive_check_tells_sound_repaired_and_damaged_apart(run, scans: Path, tmp_path: Path):
+    """0 sound, 1 something is wrong, 3 put right in part; the document says what."""
+    run("import", scans)
+    first, second, *_ = sorted((tmp_path / "home" / "archive" / "instances").rglob("*.dcm"))
+
+    sound = run("archive", "check", "--json")
+    for index in (tmp_path / "home" / "archive").glob("index.sqlite3*"):
+        index.unlink()
+    unknown = run("archive", "check", "--json")
+    first.write_bytes(first.read_bytes()[:-1])
+    partly = run("archive", "check", "--repair", "--json")
+    whole = run("archive", "check", "--rebuild")
+
+    assert sound.exit_code == 0
+    assert json.loads(sound.stdout)["files"] == 6
+    assert unknown.exit_code == 1
+    assert json.loads(unknown.stdout)["counts"]["not_indexed"] == 6
+    assert partly.exit_code == 3
+    rows = json.loads(partly.stdout)["rows"]
+    assert [row["problem"] for row in rows] == ["damaged"] + 5 * ["not_indexed"]
+    assert whole.exit_code == 0
+    assert "5 files" in whole.stdout
+    assert second.exists()
+
+
 def test_find_as_json_has_rows_by_keyword(run, scans: Path):
     """One document on standard output, dates in ISO form."""
     run("import", scans)

@@ -1,0 +1,289 @@
+"""Does the archive hold what it says? Files against their names, the index against the files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from sqlalchemy import Connection, delete, func, select
+
+from dicomlab.archive._database import Database, clear_texts
+from dicomlab.archive._findings import CheckReport, CheckRow, Problem
+from dicomlab.archive._schema import TABLES, content, odd
+from dicomlab.archive._select import PARENT, read_record, unpack_header
+from dicomlab.archive._staging import look_at
+from dicomlab.archive._store import SHARDS, Store, StoredFile
+from dicomlab.archive._writer import Entry, add, known_contents
+from dicomlab.catalog import JsonAttributes, instance_record
+from dicomlab.errors import HostileInputError, NonConformantError, StorageError
+from dicomlab.safety import Bounds, FileBytes
+from dicomlab.standard import UNIQUE_KEY, Level
+
+_READERS = min(4, os.cpu_count() or 1)
+_BLOCK = 1 << 20
+_GROUP = 256
+_T = TypeVar("_T")
+_COUNTS = (
+    (Level.PATIENT, Level.STUDY, "NumberOfPatientRelatedStudies"),
+    (Level.STUDY, Level.SERIES, "NumberOfStudyRelatedSeries"),
+    (Level.SERIES, Level.IMAGE, "NumberOfSeriesRelatedInstances"),
+)
+"""A level, the one below it, and the count that the level keeps of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the index has of a content."""
+
+    id: int
+    sop_instance_uid: str
+
+
+def check_archive(
+    database: Database,
+    store: Store,
+    bounds: Bounds,
+    *,
+    repair: bool,
+    rebuild: bool,
+    progress: Callable[[int, int], None] | None,
+) -> CheckReport:
+    """Check all files and rows; see `dicomlab.archive.Archive.check`."""
+    started = time.monotonic()
+    checker = _Checker(database, store, bounds, is_repairing=repair or rebuild)
+    checker.read_all(progress)
+    if rebuild:
+        checker.rebuild()
+    elif repair:
+        checker.index_orphans()
+    checker.count()
+    report = checker.report
+    report.is_rebuilt = rebuild
+    report.rows.sort(key=lambda row: (list(Problem).index(row.problem), row.name))
+    report.seconds = time.monotonic() - started
+    return report
+
+
+class _Checker:
+    """One check: every file is read once, shard by shard."""
+
+    def __init__(
+        self, database: Database, store: Store, bounds: Bounds, *, is_repairing: bool
+    ) -> None:
+        self.report = CheckReport()
+        self._database = database
+        self._store = store
+        self._bounds = bounds
+        self._is_repairing = is_repairing
+        self._orphans: list[StoredFile] = []
+        self._whole: list[tuple[int, StoredFile]] = []
+
+    def read_all(self, progress: Callable[[int, int], None] | None) -> None:
+        """Hash every file, and compare the names with the index."""
+        total = sum(1 for shard in SHARDS for _ in self._store.files(shard))
+        for name in self._store.strangers():
+            self._note(Problem.STRANGE, name)
+        with ThreadPoolExecutor(_READERS, "dicomlab-check") as pool:
+            for shard in SHARDS:
+                # Rows first: what is committed meanwhile is looked for by itself below.
+                known = self._known(shard)
+                seen = set()
+                for file, sha256 in _hashed(pool, self._store.files(shard)):
+                    seen.add(file.sha256)
+                    self._take(file, sha256, known)
+                    self.report.files += 1
+                    if progress is not None and self.report.files % 64 == 0:
+                        progress(self.report.files, max(total, self.report.files))
+                for sha256, row in known.items():
+                    if sha256 not in seen and not self._store.path_of(sha256).exists():
+                        name = self._store.name_of(sha256)
+                        self._note(Problem.MISSING, name, row.sop_instance_uid)
+        if progress is not None:
+            progress(self.report.files, self.report.files)
+        self._orphans = self._still_unknown(self._orphans)
+        if not self._is_repairing:
+            for file in self._orphans:
+                self._note(Problem.NOT_INDEXED, file.name)
+
+    def _known(self, shard: str) -> dict[str, _Known]:
+        """Return what the index has of one shard, which it is asked for by index."""
+        statement = select(content.c.sha256, content.c.id, content.c.sop_instance_uid).where(
+            content.c.sha256.between(shard + "0" * 62, shard + "f" * 62)
+        )
+        with self._database.reading() as connection:
+            known = {sha: _Known(number, uid) for sha, number, uid in connection.execute(statement)}
+        self.report.indexed += len(known)
+        return known
+
+    def _take(self, file: StoredFile, sha256: str | None, known: dict[str, _Known]) -> None:
+        """Judge one file, whose content has a hash or could not be read."""
+        row = known.get(file.sha256)
+        uid = None if row is None else row.sop_instance_uid
+        self.report.bytes += file.size
+        if sha256 is None:
+            self._note(Problem.UNREADABLE, file.name, uid, "read-error")
+        elif sha256 != file.sha256:
+            if self._is_repairing:
+                self._store.set_aside(file.sha256, sha256)
+            # Even when it is out of the way, the instance itself is still to be brought back.
+            detail = "set aside" if self._is_repairing else ""
+            self._note(Problem.DAMAGED, file.name, uid, detail)
+        elif row is None:
+            self._orphans.append(file)
+        else:
+            self._whole.append((row.id, file))
+
+    def _still_unknown(self, files: list[StoredFile]) -> list[StoredFile]:
+        """Return what no import has indexed in the meantime, in order of arrival."""
+        left = []
+        for some in _groups(sorted(files, key=lambda file: (file.modified_ns, file.sha256))):
+            with self._database.reading() as connection:
+                known = known_contents(connection, (file.sha256 for file in some))
+            left += [file for file in some if file.sha256 not in known]
+        return left
+
+    def index_orphans(self) -> None:
+        """Index what is whole and unknown."""
+        for some in _groups(self._orphans):
+            entries = list(self._entries(some))
+            with self._database.writing() as connection:
+                add(connection, entries)
+
+    def rebuild(self) -> None:
+        """Make the index anew in one transaction, in the order in which the files came.
+
+        Of an instance whose file is not whole, the index keeps what it had.
+        """
+        whole = dict(self._whole)
+        # What reads beside the transaction sees the index as it was, to its end.
+        with self._database.reading() as before, self._database.writing() as connection:
+            numbers = list(before.scalars(select(content.c.id).order_by(content.c.id)))
+            known = set(before.scalars(select(content.c.sha256)))
+            _clear(connection)
+            for some in _groups(numbers):
+                entries = [self._again(before, number, whole.get(number)) for number in some]
+                add(connection, entries)
+            for files in _groups([one for one in self._orphans if one.sha256 not in known]):
+                add(connection, list(self._entries(files)))
+
+    def _again(self, before: Connection, number: int, file: StoredFile | None) -> Entry:
+        """Return what the index shall have of a content: from its file, if that is whole."""
+        kept = _from_index(before, number)
+        if file is None:
+            return kept
+        try:
+            return replace(self._look_at(file), received=kept.received)
+        except (NonConformantError, HostileInputError):
+            return kept
+
+    def _look_at(self, file: StoredFile) -> Entry:
+        try:
+            with FileBytes(file.path) as source:
+                return look_at(source, file.sha256, self._bounds)
+        except OSError as error:
+            raise StorageError(
+                f"A stored file cannot be read: {error.strerror}. "
+                "Check the disk and the permissions of the archive's folder."
+            ) from error
+
+    def _entries(self, files: Iterable[StoredFile]) -> Iterator[Entry]:
+        for file in files:
+            try:
+                entry = self._look_at(file)
+            except (NonConformantError, HostileInputError) as error:
+                reason = error.reason if isinstance(error, NonConformantError) else error.rule
+                self._note(Problem.UNREADABLE, file.name, detail=reason)
+                continue
+            self._note(Problem.NOT_INDEXED, file.name, entry.sop_instance_uid, repaired=True)
+            yield replace(entry, received=_moment(file.modified_ns))
+
+    def count(self) -> None:
+        """Compare the counts that the index keeps with its rows."""
+        with self._database.reading() as connection:
+            for above, below, keyword in _COUNTS:
+                upper, lower = TABLES[above].entity, TABLES[below].entity
+                counted = (
+                    select(lower.c[PARENT[below]].label("row"), func.count().label("rows"))
+                    .group_by(lower.c[PARENT[below]])
+                    .subquery()
+                )
+                wrong = (
+                    select(upper.c.id, upper.c[UNIQUE_KEY[above]])
+                    .outerjoin(counted, counted.c.row == upper.c.id)
+                    .where(func.coalesce(counted.c.rows, 0) != func.coalesce(upper.c[keyword], 0))
+                )
+                for number, uid in connection.execute(wrong):
+                    # A Patient ID is patient data: the row's number says which.
+                    name = number if above is Level.PATIENT else uid
+                    self._note(Problem.MISCOUNTED, f"{keyword} {name}")
+
+    def _note(
+        self,
+        problem: Problem,
+        name: str,
+        uid: str | None = None,
+        detail: str = "",
+        *,
+        repaired: bool = False,
+    ) -> None:
+        self.report.rows.append(CheckRow(problem, name, uid, detail, repaired))
+
+
+def _hashed(
+    pool: ThreadPoolExecutor, files: Iterable[StoredFile]
+) -> Iterator[tuple[StoredFile, str | None]]:
+    for some in _groups(list(files)):
+        yield from zip(some, pool.map(_hash, some), strict=True)
+
+
+def _hash(file: StoredFile) -> str | None:
+    """Return the SHA-256 of a file, or ``None`` where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with FileBytes(file.path) as source:
+            at = 0
+            while block := source.read_at(at, _BLOCK):
+                digest.update(block)
+                at += len(block)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _groups(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(items), _GROUP):
+        yield items[start : start + _GROUP]
+
+
+def _moment(time_ns: int) -> str:
+    return dt.datetime.fromtimestamp(time_ns // 10**9, dt.UTC).isoformat(timespec="seconds")
+
+
+def _from_index(connection: Connection, number: int) -> Entry:
+    """Return what the index itself has of an instance."""
+    image = TABLES[Level.IMAGE].entity
+    row = connection.execute(
+        select(content, image.c.record)
+        .outerjoin(image, image.c.content_id == content.c.id)
+        .where(content.c.id == number)
+    ).one()
+    record = instance_record(JsonAttributes(unpack_header(row.header)))
+    if row.record is not None:
+        record |= read_record(row.record)  # it knows the transfer syntax, DICOM JSON does not
+    return Entry(row.sha256, row.size, record, row.header, row.received)
+
+
+def _clear(connection: Connection) -> None:
+    """Take everything out of the index."""
+    for level in reversed(Level):
+        connection.execute(delete(TABLES[level].values))
+        connection.execute(delete(TABLES[level].entity))
+        clear_texts(connection, level)
+    connection.execute(delete(content))
+    connection.execute(delete(odd))
