@@ -43,7 +43,10 @@ check: setup build/typescript.checked
 	$(BIN)/mypy
 
 test: setup
-	$(PYTEST) tests -m "unit or property or contract or typing or smoke" --results build/results/test.json
+	$(PYTEST) tests -m "(unit or property or contract or typing or smoke) and not browser" \
+		--results build/results/test.json
+	@# A process of its own: ITK and Playwright in one crash it when it ends.
+	$(PYTEST) tests/browser -m smoke
 
 interop browser notebooks: setup
 	$(PYTEST) tests/$@ --results build/results/$@.json
