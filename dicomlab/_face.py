@@ -148,7 +148,7 @@ class Collection:
 
 
 class Folder(Collection):
-    """Studies in a folder, a file or a zip, read in place: nothing is imported."""
+    """Studies in a folder, a file, a zip or a tar, read in place: nothing is imported."""
 
     source: FolderSource
 
@@ -174,12 +174,12 @@ class Archive(Collection):
         *paths: PathOrText,
         progress: Callable[[ImportProgress], None] | None = None,
     ) -> ImportReport:
-        """Bring files, folders and zips into the archive and report on each.
+        """Bring files, folders, zips and tars into the archive and report on each.
 
         Parameters
         ----------
         *paths
-            What to import.
+            What to import: paths, or patterns such as ``scans/**/*.dcm``.
         progress
             Called after each group of files; without it a bar is shown where somebody is
             watching, in a terminal or a notebook.
@@ -225,7 +225,7 @@ def open_archive(location: PathOrText | None = None) -> Archive:
 
 
 def open(location: PathOrText) -> Folder:  # noqa: A001  the public name of DESIGN
-    """Open a folder, a file or a zip of DICOM as a source, without importing anything.
+    """Open a folder, file, zip or tar of DICOM as a source, without importing anything.
 
     Raises
     ------

@@ -132,7 +132,7 @@ class Archive:
         progress: Callable[[ImportProgress], None] | None = None,
         bounds: Bounds = DEFAULT_BOUNDS,
     ) -> ImportReport:
-        """Bring files, folders and zips into the archive, and report on each file.
+        """Bring files, folders, zips and tars into the archive, and report on each file.
 
         An instance is accepted when its header can be read within bounds, it has the UIDs of its
         SOP class, instance, series and study, and its pixel data is all there. Its bytes are kept
@@ -142,7 +142,8 @@ class Archive:
         Parameters
         ----------
         paths
-            What to import. Symbolic links within folders are not followed.
+            What to import: paths, or patterns (``scans/**/*.dcm``) where nothing has that name.
+            Symbolic links within folders are not followed.
         progress
             Called after each group of files.
         bounds

@@ -91,7 +91,7 @@ class _Importer:
         progress: Callable[[ImportProgress], None] | None,
     ) -> None:
         """Import to the end of the paths, or until an error or an interrupt."""
-        tell = _teller(find_candidates(paths, self._bounds), progress)
+        tell = _teller(find_candidates(paths, self._bounds, contents=False), progress)
         readers = ThreadPoolExecutor(_READERS, "dicomlab-read")
         writer = ThreadPoolExecutor(1, "dicomlab-write")
         try:

@@ -12,7 +12,7 @@ from dicomlab.catalog._criteria import (
     Universal,
     Wildcard,
 )
-from dicomlab.catalog._frames import FileFrames, MemberFrames
+from dicomlab.catalog._frames import FileFrames, MemberFrames, PartFrames
 from dicomlab.catalog._handles import Browsable, Instance, Series, Study
 from dicomlab.catalog._json import INLINE_BYTES, Json, JsonAttributes, JsonObject, dicom_json
 from dicomlab.catalog._matching import values_of
@@ -65,6 +65,7 @@ __all__ = [
     "Match",
     "MemberFrames",
     "NameGroups",
+    "PartFrames",
     "Query",
     "Range",
     "ReadsHeaders",

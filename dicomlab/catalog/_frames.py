@@ -13,6 +13,7 @@ from dicomlab.pixels import FrameDescription, FrameIndex, index_frames
 from dicomlab.safety import (
     ByteSource,
     FileBytes,
+    FilePart,
     Header,
     MemoryBytes,
     PixelDataLocation,
@@ -145,6 +146,32 @@ class MemberFrames(FileFrames):
             # To reach a later frame all before it must be inflated: do that once, not each time.
             return nullcontext(MemoryBytes(_whole(self._member)))
         return self._member.open()
+
+
+class PartFrames(FileFrames):
+    """The frames of an instance that is a stretch of a file: a member of a tar.
+
+    Parameters
+    ----------
+    part
+        Where it lies.
+    header
+        What `dicomlab.safety.read_header` read from it, with pixel data.
+    """
+
+    def __init__(self, part: FilePart, header: Header) -> None:
+        super().__init__(part.path, header)
+        self._part = part
+
+    def locate(self, index: int) -> FrameLocation | None:
+        """Return where a frame lies in the file, ``None`` where it is not in one piece."""
+        inside = super().locate(index)
+        if inside is None:
+            return None
+        return FrameLocation(self.path, self._part.offset + inside.offset, inside.length)
+
+    def _open(self) -> AbstractContextManager[ByteSource]:
+        return self._part.open()
 
 
 @lru_cache(maxsize=1)

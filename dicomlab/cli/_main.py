@@ -46,7 +46,7 @@ def _collection(source: str | None, archive: str | None) -> Collection:
 @json_option
 @command
 def import_(paths: tuple[str, ...], archive: str | None, *, as_json: bool) -> int:
-    """Bring files, folders and zips into the archive, and report on each."""
+    """Bring files, folders, zips and tars into the archive, and report on each."""
     from dicomlab._face import open_archive  # noqa: PLC0415
 
     with open_archive(archive) as held, bar("importing", "files") as update:

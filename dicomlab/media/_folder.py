@@ -12,6 +12,7 @@ from dicomlab.catalog import (
     Frames,
     InstanceData,
     MemberFrames,
+    PartFrames,
     Query,
     Record,
     Value,
@@ -26,6 +27,7 @@ from dicomlab.safety import (
     DEFAULT_BOUNDS,
     Bounds,
     ByteSource,
+    FilePart,
     Header,
     Layouts,
     ZipMember,
@@ -42,12 +44,13 @@ def open_folder(
     bounds: Bounds = DEFAULT_BOUNDS,
     progress: Progress | None = None,
 ) -> FolderSource:
-    """Open what DICOM lies in a folder, a file or a zip; nothing is imported or written.
+    """Open what DICOM lies in a folder, a file, a zip or a tar; nothing is imported or written.
 
     Parameters
     ----------
     path
-        A folder with all below it and the zips in it, one file, or one zip.
+        A folder with all below it, zips and tars too, one file, one zip, or one tar. What is in a
+        compressed tar stands in the report only: it can be imported, but not read in place.
     bounds
         What each file, and a zip, may ask for.
     progress
@@ -188,6 +191,8 @@ def _frames(entry: Entry, header: Header) -> Frames | None:
         return None
     if isinstance(entry.place, ZipMember):
         return MemberFrames(entry.place, header)
+    if isinstance(entry.place, FilePart):
+        return PartFrames(entry.place, header)
     return FileFrames(entry.place, header)
 
 

@@ -16,10 +16,12 @@ from dicomlab.safety import (
     Candidate,
     Drain,
     FileBytes,
+    FileCandidate,
+    FilePart,
     MemberBytes,
     Refusal,
+    TarCandidate,
     UnreadableError,
-    ZipCandidate,
     ZipMember,
     check_instance,
     find_candidates,
@@ -27,8 +29,8 @@ from dicomlab.safety import (
 )
 
 Progress: TypeAlias = Callable[[int, int], None]
-Place: TypeAlias = Path | ZipMember
-"""Where an instance lies: a file, or a member of a zip."""
+Place: TypeAlias = Path | ZipMember | FilePart
+"""Where an instance lies: a file, or a member of a zip or a tar."""
 
 _BLOCK = 1 << 20
 
@@ -64,7 +66,7 @@ def open_place(place: Place) -> FileBytes | MemberBytes:
     if isinstance(place, ZipMember):
         return place.open()
     try:
-        return FileBytes(place)
+        return place.open() if isinstance(place, FilePart) else FileBytes(place)
     except OSError as error:
         raise StorageError(
             f"A file of the folder cannot be read: {error.strerror}. "
@@ -78,7 +80,7 @@ def scan(path: Path, bounds: Bounds, progress: Progress | None) -> tuple[list[En
     Of several files with one UID the first by name counts, so that the same tree gives the same
     answer.
     """
-    candidates = find_candidates([path], bounds)
+    candidates = find_candidates([path], bounds, contents=False)
     listed = [_placed(found) for found in candidates if not isinstance(found, Drain)]
     kept: dict[str, Entry] = {}
     refused = []
@@ -99,9 +101,11 @@ def _placed(found: Candidate | Refusal) -> tuple[str, Place | Refusal]:
     """Return where a candidate lies, without holding on to its zip."""
     if isinstance(found, Refusal):
         return found.path, found
-    if not isinstance(found, ZipCandidate):
+    if isinstance(found, FileCandidate):
         return found.path, Path(found.path)
     try:
+        if isinstance(found, TarCandidate):
+            return found.path, found.part()
         return found.path, ZipMember.of(found)
     except UnreadableError as error:
         return found.path, Refusal(found.path, error.reason, str(error))

@@ -2,14 +2,11 @@
 
 from dicomlab.safety._attributes import Attributes
 from dicomlab.safety._bounds import DEFAULT_BOUNDS, Bounds
-from dicomlab.safety._bytes import ByteSource, FileBytes, MemoryBytes
+from dicomlab.safety._bytes import ByteSource, FileBytes, FilePart, MemoryBytes, PartBytes
 from dicomlab.safety._candidates import (
     Candidate,
     Drain,
     FileCandidate,
-    Readable,
-    Refusal,
-    UnreadableError,
     ZipCandidate,
     find_candidates,
     read_up_to,
@@ -17,6 +14,8 @@ from dicomlab.safety._candidates import (
 from dicomlab.safety._file import read_header
 from dicomlab.safety._header import Header, Layouts, PixelDataLocation
 from dicomlab.safety._instance import check_instance, check_pixel_data
+from dicomlab.safety._refusal import Readable, Refusal, UnreadableError
+from dicomlab.safety._tar import TarCandidate
 from dicomlab.safety._text import decode_text
 from dicomlab.safety._values import FirstValues, not_a_number
 from dicomlab.safety._walk import UNDEFINED
@@ -32,14 +31,17 @@ __all__ = [
     "Drain",
     "FileBytes",
     "FileCandidate",
+    "FilePart",
     "FirstValues",
     "Header",
     "Layouts",
     "MemberBytes",
     "MemoryBytes",
+    "PartBytes",
     "PixelDataLocation",
     "Readable",
     "Refusal",
+    "TarCandidate",
     "UnreadableError",
     "ZipCandidate",
     "ZipMember",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -62,3 +63,37 @@ class FileBytes:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A stretch of a file that holds an instance as it is: a member of a tar.
+
+    Attributes
+    ----------
+    path
+        The file.
+    offset, size
+        Where the stretch begins in it, and how long it is.
+    """
+
+    path: Path
+    offset: int
+    size: int
+
+    def open(self) -> PartBytes:
+        """Open it; use it in a ``with`` statement."""
+        return PartBytes(self)
+
+
+class PartBytes(FileBytes):
+    """The bytes of a stretch of a file, counted from where it begins."""
+
+    def __init__(self, part: FilePart) -> None:
+        super().__init__(part.path)
+        self._offset = part.offset
+        self.size = part.size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`; fewer only at the end."""
+        return super().read_at(self._offset + offset, max(min(size, self.size - offset), 0))

@@ -1,7 +1,8 @@
-"""What may be DICOM: files, folders and zips, walked without trusting a name in them."""
+"""What may be DICOM: files, folders, zips and tars, walked without trusting a name in them."""
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 import zipfile
@@ -10,31 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
-from dicomlab.errors import StorageError
 from dicomlab.safety._bounds import Bounds
+from dicomlab.safety._refusal import Readable, Refusal, UnreadableError, unreadable
+from dicomlab.safety._tar import TAR_NAMES, TarCandidate, is_tar, walk_tar
 
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _IS_ENCRYPTED = 0x1
-
-
-class Readable(Protocol):
-    """A stream of bytes."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to so many bytes, none at the end."""
-
-    def close(self) -> None:
-        """Let go of it."""
-
-
-class UnreadableError(StorageError):
-    """The bytes of a candidate cannot be had; `reason` and the text say why."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +33,7 @@ class FileCandidate:
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise UnreadableError("not-a-file", _NOT_A_FILE)
@@ -82,100 +66,140 @@ class ZipCandidate:
             raise UnreadableError("damaged-zip", _DAMAGED_ZIP) from error
 
 
-Candidate: TypeAlias = FileCandidate | ZipCandidate
+Candidate: TypeAlias = FileCandidate | ZipCandidate | TarCandidate
 
 
 class Drain:
     """All candidates so far must be done with before the walk goes on: a zip closes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Something that was not taken, and why.
-
-    Attributes
-    ----------
-    path
-        As the user knows it; a member of a zip stands behind the zip's own path and ``!/``.
-    reason
-        A code for tables, such as ``"truncated"``.
-    message
-        The same in a sentence: what is wrong and what to do.
-    """
-
-    path: str
-    reason: str
-    message: str
-
-
 Found: TypeAlias = Candidate | Refusal | Drain
 
 _NOT_A_FILE = "This is no regular file (a pipe, socket or device). Leave it out."
 _DAMAGED_ZIP = "The zip is damaged or cut short. Copy it again, or repair it."
+_NO_MATCH = "Nothing has a name like this. Check the pattern, and the folder that it begins with."
 _LINK = (
     "A symbolic link inside a folder is not followed, as it may lead anywhere. "
     "Name what it points to by its own path."
 )
 
 
-def find_candidates(paths: Iterable[str | os.PathLike[str]], bounds: Bounds) -> Iterator[Found]:
+def find_candidates(
+    paths: Iterable[str | os.PathLike[str]], bounds: Bounds, *, contents: bool = True
+) -> Iterator[Found]:
     """Yield what may be DICOM under the paths, and a refusal for each thing that cannot be read.
 
     A path given may be a symbolic link; links inside folders are not followed. Folders are walked
     by name, so that the same tree gives the same order.
+
+    Parameters
+    ----------
+    paths
+        Files, folders, zips, tars, and patterns (``scans/**/*.dcm``) where nothing has that name.
+    contents
+        Whether the candidates are going to be opened. If not, members of compressed tars are only
+        listed.
     """
+    walk = _Walk(bounds, contents=contents)
     for path in paths:
         text = os.fspath(path)
+        expanded = os.path.expanduser(text)  # noqa: PTH111  a Path would lose the end of a pattern
+        if glob.has_magic(expanded) and not os.path.lexists(expanded):
+            yield from walk.pattern(expanded)
+        else:
+            yield from walk.named(text, expanded)
+
+
+class _Walk:
+    """What all steps of a walk have in common."""
+
+    def __init__(self, bounds: Bounds, *, contents: bool) -> None:
+        self._bounds = bounds
+        self._contents = contents
+
+    def named(self, text: str, path: str) -> Iterator[Found]:
+        """Walk what a user has named by its path."""
         try:
-            real = str(Path(text).expanduser().resolve(strict=True))
+            real = str(Path(path).resolve(strict=True))
             mode = os.stat(real).st_mode  # noqa: PTH116  the mode, once, for all questions
         except (OSError, RuntimeError) as error:
             yield _row_of(text, error)
-            continue
+            return
         if stat.S_ISDIR(mode):
-            yield from _walk_folder(real, real, bounds)
+            yield from self._folder(real, real)
         else:
-            yield from _walk_file(real, bounds, may_be_zip=True)
+            yield from self._file(real, may_be_zip=True, may_be_tar=True)
+
+    def pattern(self, pattern: str) -> Iterator[Found]:
+        """Walk what a pattern matches, by name and each once, as far as no link leads out."""
+        base = os.path.realpath(_without_magic(pattern))
+        walked: set[str] = set()
+        match = None
+        # Not Path.glob, which takes no absolute pattern.
+        for match in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207
+            real = os.path.realpath(match)
+            if not _is_below(real, base):
+                yield _row(match, "link", _LINK)
+            elif not walked.intersection((real, *map(str, Path(real).parents))):
+                walked.add(real)
+                yield from self.named(match, real)
+        if match is None:
+            yield _row(pattern, "no-match", _NO_MATCH)
+
+    def _folder(self, folder: str, top: str) -> Iterator[Found]:
+        try:
+            with os.scandir(folder) as entries:
+                names = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            yield _row_of(folder, error)
+            return
+        for entry in names:
+            if entry.is_symlink():
+                if not _stays_inside(entry.path, top):
+                    yield _row(entry.path, "link", _LINK)
+            elif entry.is_dir(follow_symlinks=False):
+                yield from self._folder(entry.path, top)
+            else:
+                name = entry.name.lower()
+                yield from self._file(
+                    entry.path,
+                    may_be_zip=name.endswith(".zip"),
+                    may_be_tar=name.endswith(TAR_NAMES),
+                )
+
+    def _file(self, path: str, *, may_be_zip: bool, may_be_tar: bool) -> Iterator[Found]:
+        try:
+            found = os.stat(path, follow_symlinks=False)  # noqa: PTH116  a Path for each is slow
+            is_file = stat.S_ISREG(found.st_mode)
+            is_zip = is_file and may_be_zip and _starts_like_zip(path)
+            is_one_tar = is_file and may_be_tar and not is_zip and is_tar(path)
+        except OSError as error:
+            yield _row_of(path, error)
+            return
+        if not is_file:
+            yield _row(path, "not-a-file", _NOT_A_FILE)
+        elif is_zip:
+            yield from _walk_zip(path, found.st_size, self._bounds)
+        elif is_one_tar:
+            yield from walk_tar(path, self._bounds, contents=self._contents)
+        else:
+            yield FileCandidate(path, found.st_size)
 
 
-def _walk_folder(folder: str, top: str, bounds: Bounds) -> Iterator[Found]:
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        yield _row_of(folder, error)
-        return
-    for entry in names:
-        if entry.is_symlink():
-            if not _stays_inside(entry.path, top):
-                yield _row(entry.path, "link", _LINK)
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _walk_folder(entry.path, top, bounds)
-        else:
-            yield from _walk_file(
-                entry.path, bounds, may_be_zip=entry.name.lower().endswith(".zip")
-            )
+def _without_magic(pattern: str) -> str:
+    """Return the folder that all matches of a pattern lie in, as its first parts name it."""
+    while glob.has_magic(pattern):
+        pattern = os.path.dirname(pattern)  # noqa: PTH120  a Path would lose what it lies in
+    return pattern or os.curdir
+
+
+def _is_below(real: str, base: str) -> bool:
+    return real == base or real.startswith(base.rstrip(os.sep) + os.sep)
 
 
 def _stays_inside(link: str, top: str) -> bool:
     """Say whether a link leads to something in the same tree, which the walk meets anyhow."""
     return os.path.realpath(link).startswith(top.rstrip(os.sep) + os.sep)
-
-
-def _walk_file(path: str, bounds: Bounds, *, may_be_zip: bool) -> Iterator[Found]:
-    try:
-        found = os.stat(path, follow_symlinks=False)  # noqa: PTH116  a Path for each file is slow
-        is_file = stat.S_ISREG(found.st_mode)
-        is_zip = is_file and may_be_zip and _starts_like_zip(path)
-    except OSError as error:
-        yield _row_of(path, error)
-        return
-    if not is_file:
-        yield _row(path, "not-a-file", _NOT_A_FILE)
-    elif is_zip:
-        yield from _walk_zip(path, found.st_size, bounds)
-    else:
-        yield FileCandidate(path, found.st_size)
 
 
 def _walk_zip(path: str, size: int, bounds: Bounds) -> Iterator[Found]:
@@ -222,7 +246,7 @@ class _FileStream:
         try:
             return os.read(self._descriptor, size)
         except OSError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -259,19 +283,11 @@ def read_up_to(stream: Readable, size: int) -> bytes:
     return joined.getvalue()
 
 
-def _unreadable(error: OSError) -> UnreadableError:
-    return UnreadableError(
-        "unreadable",
-        f"It cannot be read: {error.strerror or type(error).__name__}. "
-        "Check that it exists and that you may read it.",
-    )
-
-
 def _row_of(path: str, error: OSError | RuntimeError) -> Refusal:
     if not isinstance(error, OSError):  # a loop of links
         return _row(path, "link", _LINK)
-    unreadable = _unreadable(error)
-    return _row(path, unreadable.reason, str(unreadable))
+    found = unreadable(error)
+    return _row(path, found.reason, str(found))
 
 
 def _row(path: str, reason: str, message: str) -> Refusal:

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from dicomlab.safety._bytes import FileBytes
-from dicomlab.safety._candidates import UnreadableError, ZipCandidate
+from dicomlab.safety._candidates import ZipCandidate
+from dicomlab.safety._refusal import UnreadableError
 
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _BLOCK: Final = 1 << 18
