@@ -51,8 +51,8 @@ def to_dataframe(
     """Return records as a tidy table: one row an entity, one column a keyword.
 
     Dates are ``datetime64``, whole numbers ``Int64``, other numbers ``float64``, several values a
-    tuple, everything else text; what the source left out is missing (``NA`` or ``NaT``). A date
-    that is none (PS3.5 6.2 DA) is missing too: the record keeps the text.
+    tuple, everything else text; what the source left out is missing (``NA`` or ``NaT``). A date or
+    number that is none (PS3.5 6.2) is missing too: the record keeps the text.
     """
     rows = list(records)
     columns = [*COLUMNS[level], *(word for word in include if word not in COLUMNS[level])]
@@ -72,10 +72,24 @@ def _column(keyword: str, values: list[object]) -> pd.Series[Any]:
         days = pd.to_datetime(pd.Series(values, dtype="str"), format="%Y%m%d", errors="coerce")
         return days.astype("datetime64[s]")
     if vr in _WHOLE:
-        return pd.to_numeric(pd.Series(values, dtype="object"), errors="coerce").astype("Int64")
+        return pd.Series([_whole(value) for value in values], dtype="Int64")
     if vr in _REAL:
         return pd.to_numeric(pd.Series(values, dtype="object"), errors="coerce").astype("float64")
-    return pd.Series([None if v in (None, "") else str(v) for v in values], dtype="str")
+    return pd.Series([_text(value) for value in values], dtype="str")
+
+
+def _whole(value: object) -> int | None:
+    """Return a whole number that a table can hold, ``None`` for anything else."""
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return value
+    return None
+
+
+def _text(value: object) -> str | None:
+    """Return one text; several values, where the standard allows one, as DICOM writes them."""
+    if isinstance(value, tuple):
+        return "\\".join(map(str, value))
+    return None if value in (None, "") else str(value)
 
 
 class Collection:

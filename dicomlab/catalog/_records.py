@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import isfinite
 from typing import Final
 
 from dicomlab.catalog._matching import values_of
@@ -53,6 +54,8 @@ def _numbers(attributes: Attributes, keyword: str, vr: str) -> Sequence[Scalar]:
     try:
         numbers = attributes.numbers(keyword)
     except NonConformantError:
+        return attributes.strings(keyword)
+    if not all(map(isfinite, numbers)):
         return attributes.strings(keyword)
     if vr in _FLOATS:
         return numbers

@@ -11,7 +11,9 @@ import pytest
 
 import dicomlab as dl
 from dicomlab import phantoms
+from dicomlab._face import to_dataframe
 from dicomlab.errors import NotFoundError
+from dicomlab.standard import Level
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +104,20 @@ def test_importing_dicomlab_loads_nothing_heavy():
     )
 
     assert loaded.stdout.strip() == "[]"
+
+
+def test_nonsense_in_one_row_hides_no_other():
+    """A number, date or text that is none is missing or shown as it is; the table is made."""
+    rows = [
+        {"SeriesNumber": 2, "InstanceNumber": 1, "PatientID": "A"},
+        {"SeriesNumber": "12x", "InstanceNumber": 10**99, "PatientID": ("A", "B")},
+        {"SeriesNumber": 1.5, "InstanceNumber": (1, 2), "PatientID": ""},
+        {},
+    ]
+
+    table = to_dataframe(rows, Level.IMAGE)
+
+    assert table["SeriesNumber"].dtype == table["InstanceNumber"].dtype == "Int64"
+    assert table["SeriesNumber"].dropna().tolist() == [2]
+    assert table["InstanceNumber"].dropna().tolist() == [1]
+    assert table["PatientID"].dropna().tolist() == ["A", "A\\B"]

@@ -72,6 +72,15 @@ def test_a_number_that_is_none_stays_text():
     assert value_of(read_header(raw), "PatientWeight") == "70kg"
 
 
+@pytest.mark.parametrize("written", ["NaN", "inf", "-1e999"])
+def test_a_number_without_an_end_stays_text(written):
+    """JSON and tables have no such numbers: a record holds what was written."""
+    data = header(SeriesNumber="1")
+    data = read_header(data.buffer + b"\x10\x00\x30\x10DS\x06\x00" + written.ljust(6).encode())
+
+    assert value_of(data, "PatientWeight") == written
+
+
 def test_a_study_counts_what_lies_below():
     """Modalities, SOP classes, series and instances are counted, not read."""
     found = summarise(
