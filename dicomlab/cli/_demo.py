@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
-import click
-
 from dicomlab.cli._frame import answer, bar, say
 from dicomlab.errors import DicomlabError, IncompleteError, NotFoundError, StorageError
 
@@ -79,7 +77,8 @@ def run(*, check: bool, port: int, as_json: bool) -> None:
                 document = {"seconds": figures.seconds, **figures.facts}
                 answer(document, as_json=as_json, text=_told(document))
                 return
-            click.echo(server.address)
+            document = {"seconds": figures.seconds, **figures.facts, "address": server.address}
+            answer(document, as_json=as_json, text=server.address)
             say("Open the address in a browser; Ctrl-C ends.")
             server.wait()
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any, NoReturn, ParamSpec
+from unicodedata import category
 
 import click
 
-FAILED, PARTLY = 1, 3
+FAILED, WRONG_CALL, PARTLY = 1, 2, 3
 P = ParamSpec("P")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
@@ -24,14 +25,19 @@ archive_option = click.option(
 )
 
 
+def plain(text: str) -> str:
+    """Return text without signs that a terminal obeys: names and file names come from strangers."""
+    return "".join("\ufffd" if category(sign) == "Cc" and sign != "\n" else sign for sign in text)
+
+
 def say(message: str) -> None:
     """Tell a person something beside the answer."""
-    click.echo(message, err=True)
+    click.echo(plain(message), err=True)
 
 
 def answer(document: object, *, as_json: bool, text: str) -> None:
     """Print the answer of a command."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2) if as_json else text)
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2) if as_json else plain(text))
 
 
 def fail(message: str, *, as_json: bool, kind: str, code: int = FAILED) -> NoReturn:

@@ -11,11 +11,14 @@ import click
 from dicomlab.cli._frame import (
     FAILED,
     PARTLY,
+    WRONG_CALL,
     answer,
     archive_option,
     bar,
     command,
+    fail,
     json_option,
+    plain,
     say,
 )
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from dicomlab.volume import Volume
 
 _MATCH = re.compile(r"[A-Z][A-Za-z0-9.]*=")
+_PORT = click.IntRange(0, 65535)
+_LONGEST_UID = 64
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -104,16 +109,23 @@ def find(
     as_json: bool,
 ) -> None:
     """Query the archive, or the SOURCE given: a table, or JSON rows by DICOM keyword."""
+    from dicomlab.catalog import Query  # noqa: PLC0415
+    from dicomlab.errors import NotFoundError  # noqa: PLC0415
+
     source, matches = _words(words)
-    found = _collection(source, archive).find(
-        level, include=include, limit=limit, order_by=order_by, **matches
-    )
+    options = {"include": include, "limit": limit, "order_by": order_by}
+    try:
+        Query.of(level, matches, **options)
+    except (NotFoundError, ValueError) as error:
+        fail(str(error), as_json=as_json, kind=type(error).__name__, code=WRONG_CALL)
+    found = _collection(source, archive).find(level, **options, **matches)
     if as_json:
         click.echo(found.to_json(orient="records", date_format="iso", indent=2, force_ascii=False))
     elif found.empty:
         say("Nothing matches.")
     else:
-        click.echo(found.to_string(index=False, na_rep="", max_colwidth=40))
+        # A UID is cut nowhere: the next command takes it.
+        click.echo(plain(found.to_string(index=False, na_rep="", max_colwidth=_LONGEST_UID)))
 
 
 def _words(words: tuple[str, ...]) -> tuple[str | None, dict[str, Any]]:
@@ -193,28 +205,39 @@ def _volume(what: str, series: str | None, part: int | None, archive: str | None
 
 @main.command()
 @click.argument("source", required=False)
-@click.option("--http-port", default=0, show_default="any free one", help="Port on loopback.")
+@click.option(
+    "--http-port", default=0, type=_PORT, show_default="any free one", help="Port on loopback."
+)
 @click.option("--no-browser", is_flag=True, help="Print the address only.")
 @archive_option
+@json_option
 @command
-def view(source: str | None, http_port: int, archive: str | None, *, no_browser: bool) -> None:
+def view(
+    source: str | None, http_port: int, archive: str | None, *, no_browser: bool, as_json: bool
+) -> None:
     """Look at the studies of the archive, or of SOURCE, in the browser."""
-    _serve(_collection(source, archive), port=http_port, browse=not no_browser)
+    _serve(_collection(source, archive), port=http_port, browse=not no_browser, as_json=as_json)
 
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--http-port", default=8080, show_default=True, help="Port; 0 for any free one.")
+@click.option(
+    "--http-port", default=8080, type=_PORT, show_default=True, help="Port; 0 for any free one."
+)
 @click.option("--dashboards", is_flag=True, help="Panel dashboards too, on a port of their own.")
 @archive_option
+@json_option
 @command
-def serve(host: str, http_port: int, archive: str | None, *, dashboards: bool) -> None:
+def serve(
+    host: str, http_port: int, archive: str | None, *, dashboards: bool, as_json: bool
+) -> None:
     """Serve the archive's pages until Ctrl-C."""
     _serve(
         _collection(None, archive),
         host=host,
         port=http_port,
         browse=False,
+        as_json=as_json,
         dashboards=_archive_folder(archive) if dashboards else None,
     )
 
@@ -230,6 +253,7 @@ def _serve(
     *,
     port: int,
     browse: bool,
+    as_json: bool,
     host: str = "127.0.0.1",
     dashboards: Path | None = None,
 ) -> None:
@@ -238,7 +262,7 @@ def _serve(
     from dicomlab.server import serve as start  # noqa: PLC0415
 
     with start(collection.source, host=host, port=port, dashboards=dashboards) as server:
-        click.echo(server.address)
+        answer({"address": server.address}, as_json=as_json, text=server.address)
         say("Serving until Ctrl-C.")
         if browse:
             webbrowser.open(server.address)
@@ -250,7 +274,9 @@ def _serve(
 
 @main.command()
 @click.option("--check", is_flag=True, help="Do it all, fetch the pages, print figures, and end.")
-@click.option("--http-port", default=0, show_default="any free one", help="Port on loopback.")
+@click.option(
+    "--http-port", default=0, type=_PORT, show_default="any free one", help="Port on loopback."
+)
 @json_option
 @command
 def demo(http_port: int, *, check: bool, as_json: bool) -> None:

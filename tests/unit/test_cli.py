@@ -1,6 +1,7 @@
 """Commands answer people and machines, and their exit codes tell the truth."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -101,10 +102,10 @@ def test_find_in_a_folder_without_importing(run, scans: Path):
 
 
 def test_an_unknown_keyword_is_one_sentence(run):
-    """An error is a sentence and exit code 1, for machines a document; never a traceback."""
+    """An error is a sentence and its exit code, for machines a document; never a traceback."""
     done = run("find", "PatentName=X", "--json")
 
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     error = json.loads(done.stdout)["error"]
     assert error["type"] == "NotFoundError"
     assert "PatientName" in error["message"]
@@ -135,6 +136,73 @@ def test_a_wrong_call_ends_with_2(run):
     assert run("import").exit_code == 2
     assert run("find", "--limit", "-1").exit_code == 2
     assert run("find", "a", "b").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "StudyDate=nonsense",
+        "StudyDate=20240201-20240101",
+        "StudyInstanceUID=1.2.*",
+        "Rows=512",
+        "OtherPatientIDsSequence=X",
+    ],
+)
+def test_what_the_standard_does_not_match_so_is_a_wrong_call(run, asked):
+    """A query that cannot be asked is one sentence, for machines a document, and exit code 2."""
+    done = run("find", asked, "--json")
+
+    assert done.exit_code == 2
+    error = json.loads(done.stdout)["error"]
+    assert error["message"].startswith(asked.split("=")[0])
+    assert done.stderr.strip() == f"Error: {error['message']}"
+
+
+def test_a_port_that_is_none_is_a_wrong_call(run):
+    """Ports end at 65535."""
+    for command in ("serve", "view", "demo"):
+        assert run(command, "--http-port", "65536").exit_code == 2
+
+
+def test_a_table_shows_whole_uids_and_no_control_signs(run, tmp_path: Path):
+    """The next command takes a UID from the table; what a sender wrote moves no cursor."""
+    (made,) = phantoms.thorax_ct(slices=1, rows=32, SeriesDescription="AAAA[2J")
+    made.SeriesInstanceUID = "1." + "2" * 62
+    (path,) = phantoms.write([made], tmp_path / "scan")
+    path.write_bytes(path.read_bytes().replace(b"AAAA[2J", b"AAA\x1b[2J"))
+
+    done = run("find", path, "--level", "series")
+
+    assert done.exit_code == 0
+    assert made.SeriesInstanceUID in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "AAA\ufffd[2J" in done.stdout
+
+
+def test_serve_answers_machines_with_its_address(scans: Path, tmp_path: Path):
+    """Standard output is one document, and Ctrl-C is a good end."""
+    program = (
+        "import json, os, signal, sys, threading\n"
+        "from dicomlab.cli import main\n"
+        "from dicomlab.server import Server\n"
+        "wait = Server.wait\n"
+        "def interrupt(server):\n"
+        "    threading.Timer(0, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "    wait(server)\n"
+        "Server.wait = interrupt\n"
+        "main(['serve', '--http-port', '0', '--json'])\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DICOMLAB_HOME": str(tmp_path)},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["address"].startswith("http://127.0.0.1:")
 
 
 def test_an_unknown_level_is_a_wrong_call(run):
