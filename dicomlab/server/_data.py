@@ -61,7 +61,7 @@ class Data:
     def studies(
         self,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Annotated[int, Query(ge=0, le=2**53)] = 0,
     ) -> Response:
         """Return the records of studies, newest first."""
         query = catalog.Query("study", limit=limit, offset=offset, order_by=("-StudyDate",))

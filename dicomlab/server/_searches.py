@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from datetime import date
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -19,7 +19,6 @@ __all__ = ["FIELDS", "Searches", "form", "study_query"]
 FIELDS = ("PatientName", "PatientID", "from", "to", "Modality", "StudyDescription")
 _KEPT = 256
 _LARGEST_FORM = 8192
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Searches:
@@ -59,7 +58,7 @@ async def form(request: Request) -> dict[str, str]:
             raise RefusedError(
                 f"A search has at most {_LARGEST_FORM} bytes.", rule="form", limit=_LARGEST_FORM
             )
-    fields = parse_qsl(body.decode("utf-8", "replace"), max_num_fields=32)
+    fields = parse_qsl(body.decode("utf-8", "replace"))
     return {name: value.strip() for name, value in fields if name in FIELDS and value.strip()}
 
 
@@ -72,6 +71,8 @@ def study_query(asked: Mapping[str, str], *, limit: int, offset: int) -> Query:
     if modality := asked.get("Modality", ""):
         matches["ModalitiesInStudy"] = modality.upper()
     first, last = (_day(asked.get(name, "")) for name in ("from", "to"))
+    if first and last:
+        first, last = sorted((first, last))
     if first or last:
         matches["StudyDate"] = first if first == last else f"{first}-{last}"
     order = ("-StudyDate", "-StudyTime")
@@ -79,4 +80,8 @@ def study_query(asked: Mapping[str, str], *, limit: int, offset: int) -> Query:
 
 
 def _day(written: str) -> str:
-    return written.replace("-", "") if _DAY.fullmatch(written) else ""
+    """Return a day of the form as DA, nothing where it is none."""
+    try:
+        return date.fromisoformat(written).isoformat().replace("-", "")
+    except ValueError:
+        return ""
