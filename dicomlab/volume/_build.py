@@ -183,8 +183,8 @@ def volume(instances: Iterable[InstanceData], **remedies: Unpack[RemedyOptions])
 
 
 def _told(part: Examined) -> str:
-    if part.refusal is None:
-        return repr(part.volume)
+    if part.volume is not None:
+        return part.volume.summary
     reason = getattr(part.refusal, "reason", "") or "unsupported"
     return f"{len(part.sop_instance_uids)} instance(s) refused: {reason}"
 

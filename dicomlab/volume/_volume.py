@@ -304,14 +304,19 @@ class Volume:
         """
         return _itk.image(self.compute(), self.grid)
 
-    def __repr__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """Shape, spacing, values and split in one line that holds nothing of the patient."""
         sizes = " x ".join(map(str, self.shape))
         spacing = " x ".join(f"{size:.4g}" for size in self.spacing_mm)
         told = "".join(f", {key}={value}" for key, value in self.split.items())
         return (
-            f"<Volume {self.modality} {self.series_description!r}: {sizes} (slice, row, column), "
-            f"{spacing} mm, {self.dtype}{' ' + self.units if self.units else ''}{told}>"
+            f"{sizes} (slice, row, column), {spacing} mm, "
+            f"{self.dtype}{' ' + self.units if self.units else ''}{told}"
         )
+
+    def __repr__(self) -> str:
+        return f"<Volume {self.modality} {self.series_description!r}: {self.summary}>"
 
     def _repr_html_(self) -> str:
         rows = {

@@ -261,7 +261,19 @@ def test_several_volumes_are_listed(tmp_path):
         volume(instances)
 
     assert caught.value.reason == Defect.SEVERAL_VOLUMES
-    assert str(caught.value).count("<Volume") == 2
+    assert str(caught.value).count("4 x 24 x 24") == 2
+    assert "EchoNumbers=1.0" in str(caught.value)
+    assert "EchoNumbers=2.0" in str(caught.value)
+
+
+def test_the_list_of_volumes_holds_no_text_of_the_sender(tmp_path):
+    """Errors end in logs and reports; a description may hold a name."""
+    named = phantoms.head_mr(slices=4, rows=24, echoes=2, SeriesDescription="Jane Doe, head")
+
+    with pytest.raises(GeometryError, match="holds 2") as caught:
+        volume(instances_of(named, tmp_path))
+
+    assert "Doe" not in str(caught.value)
 
 
 def test_colours_are_no_volume(tmp_path):
