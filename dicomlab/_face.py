@@ -246,9 +246,11 @@ def open(location: PathOrText) -> Folder:  # noqa: A001  the public name of DESI
     NotFoundError
         There is no such path.
     UnsupportedError
-        The location is a URL: `connect` is for those.
+        The location is a URL: those are not opened yet.
     """
     text = fspath(location)
     if "://" in text:
-        raise UnsupportedError("open() takes a path; use connect() for a URL.")
+        raise UnsupportedError(
+            "open() takes a path: a folder, a file or a zip on this machine, no URL."
+        )
     return Folder(open_folder(text))

@@ -21,7 +21,7 @@ from dicomlab.archive._schema import TABLES, content
 from dicomlab.archive._select import find, join_upwards, unpack_header
 from dicomlab.archive._store import Store, StoredBytes
 from dicomlab.catalog import FileFrames, InstanceData, JsonObject, Query, Record
-from dicomlab.errors import NotFoundError, StorageError
+from dicomlab.errors import NotFoundError, StorageError, UnsupportedError
 from dicomlab.safety import DEFAULT_BOUNDS, Bounds, ByteSource, Layouts, read_header
 from dicomlab.standard import Level
 
@@ -62,8 +62,12 @@ class Archive:
         StorageError
             The folder or the index cannot be used.
         UnsupportedError
-            Another version of dicomlab made the index.
+            Another version of dicomlab made the index, or the location is a URL.
         """
+        if location is not None and "://" in os.fspath(location):
+            raise UnsupportedError(
+                "An archive lies in a folder of this machine: give its path, no URL."
+            )
         folder = config.home() / "archive" if location is None else Path(location)
         return cls(folder.expanduser().absolute())
 

@@ -12,7 +12,7 @@ import pytest
 import dicomlab as dl
 from dicomlab import phantoms
 from dicomlab._face import to_dataframe
-from dicomlab.errors import NotFoundError
+from dicomlab.errors import NotFoundError, UnsupportedError
 from dicomlab.standard import Level
 
 
@@ -121,3 +121,14 @@ def test_nonsense_in_one_row_hides_no_other():
     assert table["SeriesNumber"].dropna().tolist() == [2]
     assert table["InstanceNumber"].dropna().tolist() == [1]
     assert table["PatientID"].dropna().tolist() == ["A", "A\\B"]
+
+
+def test_a_url_is_no_folder(tmp_path, monkeypatch):
+    """A URL is refused; it does not become a folder of that name."""
+    monkeypatch.chdir(tmp_path)
+    for opened in (dl.open, dl.open_archive):
+        for location in ("postgresql://host/name", "s3://bucket", "https://host/dicomweb"):
+            with pytest.raises(UnsupportedError, match="path"):
+                opened(location)
+
+    assert list(tmp_path.iterdir()) == []
