@@ -74,8 +74,13 @@ class ImportReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the import came to its end and refused nothing; what is not DICOM may be."""
-        return not self.interrupted and not self.of(Outcome.REFUSED)
+        """Whether the import came to its end and refused no instance.
+
+        What is not DICOM may be, and so may a media directory, which is on every disc: it lists
+        instances and is none (PS3.10 8).
+        """
+        refused = {row.reason for row in self.of(Outcome.REFUSED)}
+        return not self.interrupted and refused <= {"media-directory"}
 
     def of(self, outcome: Outcome) -> list[ImportRow]:
         """Return the rows with this outcome."""

@@ -107,18 +107,18 @@ def find(
     archive: str | None,
     *,
     as_json: bool,
-) -> None:
+) -> int:
     """Query the archive, or the SOURCE given: a table, or JSON rows by DICOM keyword."""
     from dicomlab.catalog import Query  # noqa: PLC0415
     from dicomlab.errors import NotFoundError  # noqa: PLC0415
 
     source, matches = _words(words)
-    options = {"include": include, "limit": limit, "order_by": order_by}
     try:
-        Query.of(level, matches, **options)
+        Query.of(level, matches, include=include, limit=limit, order_by=order_by)
     except (NotFoundError, ValueError) as error:
         fail(str(error), as_json=as_json, kind=type(error).__name__, code=WRONG_CALL)
-    found = _collection(source, archive).find(level, **options, **matches)
+    collection = _collection(source, archive)
+    found = collection.find(level, include=include, limit=limit, order_by=order_by, **matches)
     if as_json:
         click.echo(found.to_json(orient="records", date_format="iso", indent=2, force_ascii=False))
     elif found.empty:
@@ -126,6 +126,11 @@ def find(
     else:
         # A UID is cut nowhere: the next command takes it.
         click.echo(plain(found.to_string(index=False, na_rep="", max_colwidth=_LONGEST_UID)))
+    report = getattr(collection, "report", None)
+    if report is None or report.is_complete:
+        return 0
+    say(str(report))
+    return PARTLY
 
 
 def _words(words: tuple[str, ...]) -> tuple[str | None, dict[str, Any]]:
@@ -191,6 +196,10 @@ def _volume(what: str, series: str | None, part: int | None, archive: str | None
     else:
         collection = _collection(what, None)
         uids = collection.find("series")["SeriesInstanceUID"].tolist()
+        if not uids:
+            raise NotFoundError(
+                "PATH holds no series: `dicomlab find PATH` says what was left out."
+            )
         if series is None and len(uids) != 1:
             listed = "".join(f"\n  {uid}" for uid in uids[:20])
             raise NotFoundError(f"PATH holds {len(uids)} series; choose one by --series:{listed}")

@@ -31,6 +31,11 @@ class ScanReport:
     rows: tuple[Refusal, ...]
 
     @property
+    def is_complete(self) -> bool:
+        """Whether every instance that was found can be asked for, each under a UID of its own."""
+        return self.counts.keys() <= {"not-dicom", "media-directory", "duplicate"}
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many were left out for each reason, the commonest first."""
         return dict(Counter(row.reason for row in self.rows).most_common())

@@ -2,12 +2,16 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pydicom import Dataset, dcmwrite
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from dicomlab import phantoms
 from dicomlab.cli import main
@@ -99,6 +103,39 @@ def test_find_in_a_folder_without_importing(run, scans: Path):
 
     assert len(json.loads(found.stdout)) == 6
     assert json.loads(archived.stdout) == []
+
+
+def test_find_in_a_folder_says_what_it_left_out(run, scans: Path, tmp_path: Path):
+    """An answer that misses a damaged file is an answer in part, with the reason."""
+    whole = next((scans / "ct").iterdir()).read_bytes()
+    (tmp_path / "cut.dcm").write_bytes(whole[:-500])
+
+    done = run("find", tmp_path, "--json")
+
+    assert done.exit_code == 3
+    assert json.loads(done.stdout) == []
+    assert "truncated (1)" in done.stderr
+    assert run("find", scans).exit_code == 0
+
+
+def test_a_disc_with_its_directory_imports_whole(run, scans: Path, tmp_path: Path):
+    """A media directory lists instances and is none: nothing is lost without it."""
+    shutil.copytree(scans / "ct", tmp_path / "disc" / "ct")
+    directory = Dataset()
+    directory.FileSetID = "DISC"
+    directory.file_meta = FileMetaDataset()
+    directory.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    directory.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    directory.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dcmwrite(tmp_path / "disc" / "DICOMDIR", directory, enforce_file_format=True)
+
+    done = run("import", tmp_path / "disc", "--json")
+
+    assert done.exit_code == 0
+    report = json.loads(done.stdout)
+    assert report["counts"]["new"] == 6
+    assert [row["reason"] for row in report["rows"]] == ["media-directory"]
+    assert run("find", tmp_path / "disc").exit_code == 0
 
 
 def test_an_unknown_keyword_is_one_sentence(run):
