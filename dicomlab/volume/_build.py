@@ -97,10 +97,10 @@ class RemedyOptions(TypedDict, total=False):
 def examine(instances: Iterable[InstanceData], **remedies: Unpack[RemedyOptions]) -> list[Examined]:
     """Return every part of a series, with its volume or the reason why there is none.
 
-    Only headers are read. A series is split by orientation, size, spacing and type of pixels, and,
-    where positions repeat, by what tells the repetitions apart: image type, echo, inversion,
-    diffusion, temporal position, phase, acquisition. Parts come in a fixed order, whatever the
-    order of the instances.
+    Only headers are read. A series is split by orientation, size, spacing, type of pixels and
+    contrast (image type, echo, inversion, diffusion, temporal position), and, where positions
+    repeat, by what else tells the repetitions apart: phase, acquisition, time. Parts come in a
+    fixed order, whatever the order of the instances.
     """
     chosen = Remedies(**remedies)
     broken = []

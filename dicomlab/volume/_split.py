@@ -42,6 +42,24 @@ _BY_VALUE = (
     "FrameReferenceTime",
 )
 """What a part can differ in, in the order in which it is tried."""
+_CONTRASTS = (
+    "ImageType",
+    "ReferencedSegmentNumber",
+    "EchoNumbers",
+    "EchoTime",
+    "EffectiveEchoTime",
+    "InversionTime",
+    "InversionTimes",
+    "DiffusionBValue",
+    "TemporalPositionIdentifier",
+    "TemporalPositionIndex",
+    "FlipAngle",
+    "ConvolutionKernel",
+)
+"""What the slices of one volume share, even where no position repeats.
+
+Acquisition and times are none of them: one volume is often acquired in several steps.
+"""
 _BY_RANK = (
     "TriggerTime",
     "FrameReferenceTime",
@@ -143,7 +161,7 @@ class _Clusters:
 
 
 def soft_parts(part: Part, *, tolerance_mm: float, split_by: str | None = None) -> list[Part]:
-    """Split a part whose positions repeat by what tells the repetitions apart.
+    """Split a part by contrast, and where positions repeat by what tells the repetitions apart.
 
     Parameters
     ----------
@@ -171,7 +189,7 @@ def _places(
 def _told_apart(part: Part, places: Mapping[int, int], split_by: str | None) -> list[Part]:
     repeats = max(Counter(places[id(plane)] for plane in part.planes).values())
     if repeats == 1 and split_by is None:
-        return [part]
+        return _by_contrast(part)
     if split_by is not None:
         parts = _by_value(part, split_by)
         if not _alike(parts, places):
@@ -190,6 +208,22 @@ def _told_apart(part: Part, places: Mapping[int, int], split_by: str | None) -> 
         parts = _by_value(part, keyword)
         if 1 < len(parts) < len(part.planes) and _repeats(parts, places) < repeats:
             return [small for each in parts for small in _told_apart(each, places, None)]
+    return [part]
+
+
+def _by_contrast(part: Part) -> list[Part]:
+    """Split planes of several contrasts that lie in different places.
+
+    What differs in every plane belongs to the slices: it is no contrast.
+    """
+    # Most are in no header of a CT: thousands of planes need not be asked for each.
+    is_plain = all(plane.groups is None for plane in part.planes)
+    for keyword in _CONTRASTS:
+        if is_plain and not any(keyword in plane.attributes for plane in part.planes):
+            continue
+        parts = _by_value(part, keyword)
+        if 1 < len(parts) < len(part.planes):
+            return [small for each in parts for small in _by_contrast(each)]
     return [part]
 
 

@@ -276,6 +276,54 @@ def test_the_list_of_volumes_holds_no_text_of_the_sender(tmp_path):
     assert "Doe" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "values"),
+    [
+        ("EchoTime", (10, 80)),
+        ("EchoNumbers", (1, 2)),
+        ("InversionTime", (100, 900)),
+        ("FlipAngle", (5, 30)),
+        ("TemporalPositionIdentifier", (1, 2)),
+        ("ImageType", (["ORIGINAL", "PRIMARY", "M"], ["ORIGINAL", "PRIMARY", "P"])),
+    ],
+)
+def test_contrasts_are_never_mixed_even_where_no_position_repeats(tmp_path, keyword, values):
+    """Two contrasts in turns lie on one even grid and are two volumes all the same."""
+    slices = list(phantoms.head_mr(slices=6, rows=24))
+    for number, one in enumerate(slices):
+        setattr(one, keyword, values[number % 2])
+    expected = [{one.SOPInstanceUID for one in slices[start::2]} for start in (0, 1)]
+
+    made = volumes(instances_of(slices, tmp_path))
+
+    assert [set(one.sop_instance_uids) for one in made] == expected
+    assert all(keyword in one.split for one in made)
+
+
+def test_a_slice_of_another_contrast_fills_no_gap(tmp_path):
+    """Where an echo lost a slice, the other echo's slice in that place does not stand in for it."""
+    first, second = (
+        [one for one in phantoms.head_mr(slices=5, rows=24, echoes=2) if one.EchoNumbers == echo]
+        for echo in (1, 2)
+    )
+
+    parts = examine(instances_of([*first[:2], second[2], *first[3:]], tmp_path))
+
+    reasons = [getattr(part.refusal, "reason", None) for part in parts]
+    assert reasons == [Defect.GAP, None]
+    assert [len(part.sop_instance_uids) for part in parts] == [4, 1]
+
+
+def test_an_acquisition_in_steps_is_one_volume(tmp_path):
+    """Number and time of acquisition change within a volume that is acquired in steps."""
+    slices = list(phantoms.thorax_ct(slices=6, rows=16))
+    for number, one in enumerate(slices):
+        one.AcquisitionNumber = 1 + number // 3
+        one.AcquisitionTime = f"1000{number // 3:02d}"
+
+    assert volume(instances_of(slices, tmp_path)).shape == (6, 16, 16)
+
+
 def test_colours_are_no_volume(tmp_path):
     """A volume holds single values."""
     with pytest.raises(UnsupportedError, match="RGB"):
