@@ -201,8 +201,7 @@ def _parse_sequence(key: Attribute, match: Match) -> Criterion:
 def _parse_list(key: Attribute, values: Iterable[object]) -> AnyOf:
     found: list[One] = []
     for value in values:
-        missing = isinstance(value, float) and math.isnan(value)
-        one = _parse_scalar(key, None if missing else value)
+        one = _parse_scalar(key, None if _is_missing(value) else value)
         if isinstance(one, Universal):
             raise _wrong(
                 key,
@@ -241,6 +240,8 @@ def _text(key: Attribute, value: object) -> str:
         return ""
     if isinstance(value, str):
         return value.strip(" \0")
+    if _is_missing(value):
+        raise _wrong(key, "was given a missing value: leave the key out to match all")
     if isinstance(value, dt.date | dt.time) and key.vr in DATE_TIME_VRS:
         return _clock_text(key, value)
     if isinstance(value, bool):
@@ -250,6 +251,13 @@ def _text(key: Attribute, value: object) -> str:
     if isinstance(value, Real) and key.vr in NUMBER_VRS and math.isfinite(float(value)):
         return repr(float(value))
     raise _wrong(key, f"cannot be matched with a {type(value).__name__}")
+
+
+def _is_missing(value: object) -> bool:
+    """Say whether a value is what a table holds where there is none: NaN, NaT or NA."""
+    # By name: NaT passes for a date, and pandas is no dependency of this room.
+    is_nan = isinstance(value, float) and math.isnan(value)
+    return is_nan or type(value).__name__ in ("NaTType", "NAType")
 
 
 def _clock_text(key: Attribute, value: dt.date | dt.time) -> str:

@@ -229,3 +229,22 @@ def test_an_answer_holds_the_levels_attributes_and_those_asked_for():
     assert {"PatientID", "StudyDate", "SeriesNumber"} <= set(keywords)
     assert "SOPInstanceUID" not in keywords
     assert Query("instance", include="SliceThickness").keywords[-1] == "SliceThickness"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "column"),
+    [
+        ("StudyDate", pd.to_datetime(pd.Series(["20240115", None]), format="%Y%m%d")),
+        ("SeriesNumber", pd.Series([1, None], dtype="Int64")),
+        ("PatientWeight", pd.Series([70.5, None])),
+        ("AccessionNumber", pd.Series(["A", None], dtype="str")),
+    ],
+)
+def test_a_column_with_a_missing_value_is_refused_by_name(keyword, column):
+    """Nothing in a table means nothing known, not anything at all."""
+    with pytest.raises(ValueError, match=f"{keyword}.*empty value.*leave it out"):
+        Query("series", **{keyword: column})
+    with pytest.raises(ValueError, match=f"{keyword}.*(missing value|NAType)"):
+        Query("series", **{keyword: column[1]})
+
+    assert Query("series", **{keyword: column.dropna()}).criteria[keyword] is not None
