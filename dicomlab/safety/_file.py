@@ -14,6 +14,7 @@ from dicomlab.errors import HostileInputError, NonConformantError
 from dicomlab.safety._bounds import DEFAULT_BOUNDS, Bounds
 from dicomlab.safety._bytes import ByteSource, MemoryBytes
 from dicomlab.safety._header import Header, PixelDataLocation, truncated
+from dicomlab.safety._preamble import preamble_finding
 from dicomlab.safety._walk import (
     EXPLICIT_BE,
     EXPLICIT_LE,
@@ -196,6 +197,9 @@ class _Reading:
             # A data set without preamble may hold the four letters at this place by chance.
             if meta is not None or not _shown(buffer, 0):
                 self._note_implicit(meta)
+                strange = preamble_finding(buffer[:128])
+                if strange is not None:
+                    self.findings.append(strange)
                 return _META_START, meta
         self.findings.append("no-preamble")
         start = 4 if buffer[:4] == b"DICM" else 0

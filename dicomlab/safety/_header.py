@@ -73,7 +73,8 @@ class Header(FirstValues):
     findings
         What was tolerated on the way, as short codes: ``"no-preamble"``, ``"no-meta"``,
         ``"implicit-meta"``, ``"no-transfer-syntax"``, ``"transfer-syntax-contradicted"``,
-        ``"trailing-bytes"``, ``"truncated-pixels"``.
+        ``"trailing-bytes"``, ``"truncated-pixels"``, ``"foreign-preamble"``,
+        ``"executable-preamble"``.
     buffer
         The bytes that the offsets of `elements` count from.
     elements

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 
-from dicomlab.errors import NonConformantError
+from dicomlab.errors import HostileInputError, NonConformantError
 from dicomlab.safety._bytes import ByteSource
 from dicomlab.safety._header import Header
 from dicomlab.standard import keyword_of, tag_of, tag_text, transfer_syntax
@@ -17,14 +17,22 @@ _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 
 
 def check_instance(header: Header, source: ByteSource) -> None:
-    """Refuse what cannot be told from other instances, or is not all there.
+    """Refuse what cannot be told from other instances, is not all there, or is a program too.
 
     Raises
     ------
     NonConformantError
         With ``reason`` ``"media-directory"``, ``"missing-uid"``, ``"invalid-uid"``,
         ``"truncated"`` or ``"damaged-pixel-data"``.
+    HostileInputError
+        Its preamble makes a program or a page of it.
     """
+    if "executable-preamble" in header.findings:
+        raise HostileInputError(
+            "The 128 bytes before the prefix DICM make a program, page or PDF of the file as well "
+            "(CVE-2019-11687). Ask its source why; to import it, fill them with zeros first.",
+            rule="executable-preamble",
+        )
     _check_identity(header)
     check_pixel_data(header, source)
 
