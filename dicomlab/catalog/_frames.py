@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from dicomlab.catalog._source import FrameLocation
-from dicomlab.errors import NotFoundError
+from dicomlab.errors import NonConformantError, NotFoundError
 from dicomlab.pixels import FrameDescription, FrameIndex, index_frames
 from dicomlab.safety import (
     ByteSource,
@@ -20,6 +20,9 @@ from dicomlab.safety import (
     ZipMember,
 )
 from dicomlab.standard import transfer_syntax
+
+_MANY_FRAMES = 10_000
+_ITEM_BYTES = 8
 
 
 class FileFrames:
@@ -54,6 +57,8 @@ class FileFrames:
         header = self._header
         if header is not None:
             description = FrameDescription.from_attributes(header, self.transfer_syntax_uid)
+            if description.number_of_frames > _MANY_FRAMES:
+                self._check_room(description)
             self._extended = (
                 header.numbers("ExtendedOffsetTable"),
                 header.numbers("ExtendedOffsetTableLengths"),
@@ -99,6 +104,28 @@ class FileFrames:
         span = self.index.span(index)
         return None if span is None else FrameLocation(self.path, *span)
 
+    def _check_room(self, description: FrameDescription) -> None:
+        """Refuse frames that cannot all be there, before anything is made for each of them."""
+        found = self._location.length
+        if transfer_syntax(self.transfer_syntax_uid).is_encapsulated:
+            needed = description.number_of_frames * _ITEM_BYTES
+        else:
+            needed = description.number_of_frames * description.frame_bits // 8
+        if found is None:
+            found = self._size() - self._location.offset
+        if found < needed:
+            raise NonConformantError(
+                f"NumberOfFrames (0028,0008) is {description.number_of_frames}, which takes "
+                f"{needed} bytes of PixelData (7FE0,0010) or more; it has {found} (PS3.5 8). "
+                "Copy or retrieve the instance again.",
+                reason="truncated",
+                tag=0x7FE00010,
+                reference="PS3.5 8",
+            )
+
+    def _size(self) -> int:
+        return self.path.stat().st_size
+
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):
             raise NotFoundError(f"There is no frame {index + 1}; the instance has {len(self)}.")
@@ -140,6 +167,9 @@ class MemberFrames(FileFrames):
             return None
         with self._member.open() as member:
             return FrameLocation(self.path, member.start + inside.offset, inside.length)
+
+    def _size(self) -> int:
+        return self._member.size
 
     def _open(self) -> AbstractContextManager[ByteSource]:
         if len(self) > 1 and self._member.is_deflated:

@@ -8,9 +8,10 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from dicomlab.errors import NonConformantError, UnsupportedError
+from dicomlab.errors import HostileInputError, NonConformantError, UnsupportedError
 from dicomlab.pixels._codestream import Codestream, damaged, read_jpeg, read_jpeg2000
 from dicomlab.pixels._description import FrameDescription
+from dicomlab.safety import DEFAULT_BOUNDS, Bounds
 from dicomlab.standard import transfer_syntax
 
 _RLE = "1.2.840.10008.1.2.5"
@@ -19,6 +20,8 @@ _JPEG_LS = frozenset("1.2.840.10008.1.2.4." + end for end in ("80", "81"))
 _JPEG_2000 = frozenset("1.2.840.10008.1.2.4." + end for end in ("90", "91"))
 _HTJ2K = frozenset("1.2.840.10008.1.2.4." + end for end in ("201", "202", "203"))
 _LOSSY_PROCESSES = frozenset((0xC0, 0xC1, 0xC2))
+_PROCESSES = _LOSSY_PROCESSES | {0xC3}
+"""Sequential, progressive and lossless; arithmetic coding is in no syntax of today (PS3.5 10)."""
 _END_WITHIN = 16
 """An item is padded to even length; some encoders pad to more."""
 _DECODER_ERRORS = (RuntimeError, ValueError, TypeError, OverflowError, EOFError, IndexError)
@@ -30,7 +33,9 @@ def can_decode(transfer_syntax_uid: str) -> bool:
     return transfer_syntax_uid in known or not transfer_syntax(transfer_syntax_uid).is_encapsulated
 
 
-def decode_frame(encoded: bytes, description: FrameDescription) -> NDArray[np.generic]:
+def decode_frame(
+    encoded: bytes, description: FrameDescription, *, bounds: Bounds = DEFAULT_BOUNDS
+) -> NDArray[np.generic]:
     """Return the stored values of a frame.
 
     Parameters
@@ -52,16 +57,26 @@ def decode_frame(encoded: bytes, description: FrameDescription) -> NDArray[np.ge
     ------
     NonConformantError
         The frame is damaged, too short, or of another size than the attributes say.
+    HostileInputError
+        A few compressed bytes would become more than the bounds allow.
     UnsupportedError
         Its transfer syntax cannot be decoded here.
     """
+    _check_size(encoded, description, bounds)
     out = np.empty(description.shape, description.dtype)
-    decode_into(encoded, description, out)
+    decode_into(encoded, description, out, bounds=bounds)
     return out
 
 
-def decode_into(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
+def decode_into(
+    encoded: bytes,
+    description: FrameDescription,
+    out: NDArray[np.generic],
+    *,
+    bounds: Bounds = DEFAULT_BOUNDS,
+) -> None:
     """Decode a frame into an array of the description's shape and dtype, as `decode_frame`."""
+    _check_size(encoded, description, bounds)
     uid = description.transfer_syntax_uid
     if not transfer_syntax(uid).is_encapsulated:
         _native(encoded, description, out)
@@ -71,6 +86,8 @@ def decode_into(encoded: bytes, description: FrameDescription, out: NDArray[np.g
         _jpeg(encoded, description, out)
     elif uid in _JPEG_LS:
         stream = _checked(read_jpeg(encoded), description)
+        # CharLS may count zeros for seconds where the data ends without a marker.
+        _check_end("JPEG-LS", encoded)
         _call("JPEG-LS", imagecodecs.jpegls_decode, encoded, stream, out)
     elif uid in _JPEG_2000 or uid in _HTJ2K:
         _jpeg2000(encoded, description, out)
@@ -114,8 +131,19 @@ def unpack_bits(values: NDArray[np.generic], description: FrameDescription) -> N
     np.bitwise_and(values, values.dtype.type((1 << stored) - 1), out=values)
 
 
-def _native(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
-    if len(encoded) * 8 < description.frame_bits:
+def _check_size(encoded: bytes, description: FrameDescription, bounds: Bounds) -> None:
+    """Refuse a frame that is too short for its size before anything of that size is made."""
+    if transfer_syntax(description.transfer_syntax_uid).is_encapsulated:
+        limit = bounds.decoded(len(encoded))
+        if description.frame_bytes > limit:
+            raise HostileInputError(
+                f"A compressed frame of {len(encoded)} bytes declares {description.frame_bytes}, "
+                f"more than {limit}. Raise Bounds.frame_ratio if this instance is to be trusted.",
+                rule="frame_ratio",
+                limit=limit,
+                found=description.frame_bytes,
+            )
+    elif len(encoded) * 8 < description.frame_bits:
         raise NonConformantError(
             f"PixelData (7FE0,0010): a frame has {len(encoded)} bytes where "
             f"{-(-description.frame_bits // 8)} are declared (PS3.5 8). The file was cut short: "
@@ -124,6 +152,9 @@ def _native(encoded: bytes, description: FrameDescription, out: NDArray[np.gener
             tag=0x7FE00010,
             reference="PS3.5 8",
         )
+
+
+def _native(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
     if description.bits_allocated == 1:
         bits = np.frombuffer(encoded, np.uint8)
         count = description.frame_bits
@@ -167,14 +198,20 @@ def _rle(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]
 
 def _jpeg(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
     stream = _checked(read_jpeg(encoded), description)
-    if b"\xff\xd9" not in encoded[-_END_WITHIN:]:
-        # libjpeg-turbo fills what is missing with grey, and says nothing.
-        raise damaged("JPEG", "it has no end of image")
+    if stream.process not in _PROCESSES:
+        raise damaged("JPEG", "its coding is none of DICOM's")
+    # libjpeg-turbo fills what is missing with grey, and says nothing.
+    _check_end("JPEG", encoded)
     colours: dict[str, str | None] = {}
     if stream.components == 3:
         is_rgb = stream.process not in _LOSSY_PROCESSES or _is_rgb(stream, description)
         colours = {"colorspace": "RGB" if is_rgb else "YCBCR", "outcolorspace": "RGB"}
     _call("JPEG", imagecodecs.jpeg8_decode, encoded, stream, out, **colours)
+
+
+def _check_end(name: str, encoded: bytes) -> None:
+    if b"\xff\xd9" not in encoded[-_END_WITHIN:]:
+        raise damaged(name, "it has no end of image")
 
 
 def _is_rgb(stream: Codestream, description: FrameDescription) -> bool:

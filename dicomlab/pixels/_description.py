@@ -8,7 +8,7 @@ import numpy as np
 
 from dicomlab.errors import HostileInputError, NonConformantError, UnsupportedError
 from dicomlab.safety import DEFAULT_BOUNDS, Attributes, Bounds
-from dicomlab.standard import tag_of, tag_text
+from dicomlab.standard import tag_of, tag_text, transfer_syntax
 
 FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00008, 0x7FE00009
 _CLAUSE = "PS3.3 C.7.6.3.1"
@@ -67,10 +67,11 @@ class FrameDescription:
         is_float = is_float and allocated in (32, 64)
         stored = allocated if is_float else _positive(attributes, "BitsStored", allocated)
         high = attributes.integer("HighBit")
+        samples = attributes.integer("SamplesPerPixel")
         description = cls(
             rows=_positive(attributes, "Rows", 65535),
             columns=_positive(attributes, "Columns", 65535),
-            samples_per_pixel=attributes.integer("SamplesPerPixel") or 1,
+            samples_per_pixel=1 if samples is None else samples,
             bits_allocated=allocated,
             bits_stored=stored,
             high_bit=stored - 1 if high is None else high,
@@ -98,6 +99,8 @@ class FrameDescription:
             raise _contradiction(
                 "HighBit", f"{self.bits_stored - 1} (BitsStored - 1)", self.high_bit
             )
+        if self.is_subsampled and not transfer_syntax(self.transfer_syntax_uid).is_encapsulated:
+            self._check_subsampled()
         for rule, limit, found in (
             ("frames", bounds.frames, self.number_of_frames),
             ("image_bytes", bounds.image_bytes, self.frame_bytes),
@@ -110,6 +113,15 @@ class FrameDescription:
                     limit=limit,
                     found=found,
                 )
+
+    def _check_subsampled(self) -> None:
+        """Refuse native pixels that cannot share their chrominance in pairs (C.7.6.3.1.2)."""
+        if self.samples_per_pixel != 3:
+            raise _contradiction("SamplesPerPixel", "3 (4:2:2 chrominance)", self.samples_per_pixel)
+        if self.bits_allocated < 8:
+            raise _contradiction("BitsAllocated", "8 or more (colour)", self.bits_allocated)
+        if self.rows * self.columns % 2:
+            raise _contradiction("Columns", "an even number (4:2:2 chrominance)", self.columns)
 
     @property
     def shape(self) -> tuple[int, ...]:

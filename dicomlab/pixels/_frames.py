@@ -174,6 +174,8 @@ def _extended(
     source: ByteSource, start: int, offsets: Sequence[float], lengths: Sequence[float]
 ) -> FrameIndex | None:
     """Return the frames of an Extended Offset Table, ``None`` where it does not fit the items."""
+    if max(*offsets, *lengths) > source.size:
+        return None
     begin = np.array(offsets, dtype=np.int64) + start
     sizes = np.array(lengths, dtype=np.int64)
     for at, size in zip(begin.tolist(), sizes.tolist(), strict=True):

@@ -24,6 +24,8 @@ class Bounds:
         A data set without its pixel data.
     frames, image_bytes
         What the attributes of an image may declare.
+    frame_ratio, frame_slack_bytes
+        A compressed frame may grow to ``frame_ratio * input + frame_slack_bytes``.
     archive_entries, archive_ratio
         Members of a zip or tar, and how far one may grow.
     """
@@ -36,6 +38,8 @@ class Bounds:
     header_bytes: int = 512 * _MIB
     frames: int = 1_000_000
     image_bytes: int = 4096 * _MIB
+    frame_ratio: int = 1000
+    frame_slack_bytes: int = 64 * _MIB
     archive_entries: int = 100_000
     archive_ratio: int = 100
 
@@ -44,6 +48,10 @@ class Bounds:
         return min(
             self.inflated_bytes, self.inflation_ratio * compressed + self.inflation_slack_bytes
         )
+
+    def decoded(self, compressed: int) -> int:
+        """Return how many bytes a compressed frame of so many may become."""
+        return self.frame_ratio * compressed + self.frame_slack_bytes
 
 
 DEFAULT_BOUNDS = Bounds()

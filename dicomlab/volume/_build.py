@@ -13,6 +13,7 @@ from dicomlab.catalog import InstanceData
 from dicomlab.errors import (
     DicomlabError,
     GeometryError,
+    HostileInputError,
     NonConformantError,
     NotFoundError,
     UnsupportedError,
@@ -108,7 +109,7 @@ def examine(instances: Iterable[InstanceData], **remedies: Unpack[RemedyOptions]
     for instance in sorted(instances, key=lambda one: one.sop_instance_uid):
         try:
             planes.extend(planes_of(instance))
-        except (NonConformantError, UnsupportedError) as error:
+        except (NonConformantError, HostileInputError, UnsupportedError) as error:
             broken.append(Examined(None, error, {}, (instance.sop_instance_uid,)))
     found = [
         one

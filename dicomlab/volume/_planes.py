@@ -11,10 +11,11 @@ from dicomlab.catalog import Frames, InstanceData
 from dicomlab.errors import GeometryError, NonConformantError, UnsupportedError
 from dicomlab.geometry import Defect, slice_normal
 from dicomlab.pixels import FrameDescription, FunctionalGroups
-from dicomlab.safety import Attributes
+from dicomlab.safety import Attributes, not_a_number
 from dicomlab.standard import attribute_at
 
 _RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+_FARTHEST_MM = 1e9
 _IN_STACK = frozenset(("InStackPositionNumber", "ImagePositionPatient", "StackID"))
 _MACROS = {
     "EffectiveEchoTime": "MREchoSequence",
@@ -153,8 +154,8 @@ def planes_of(instance: InstanceData) -> Iterator[Plane]:
             position = groups.macro(frame, "PlanePositionSequence") or attributes
             orientation = groups.macro(frame, "PlaneOrientationSequence") or attributes
             measures = groups.macro(frame, "PixelMeasuresSequence") or attributes
-        place = position.numbers("ImagePositionPatient")
-        cosines = orientation.numbers("ImageOrientationPatient")
+        place = _measured(position, "ImagePositionPatient")
+        cosines = _measured(orientation, "ImageOrientationPatient")
         if len(offsets) > frame and len(place) == 3 and len(cosines) == 6:
             shifted = np.array(place) + offsets[frame] * slice_normal(cosines)
             place = (float(shifted[0]), float(shifted[1]), float(shifted[2]))
@@ -166,16 +167,24 @@ def planes_of(instance: InstanceData) -> Iterator[Plane]:
             groups,
             place,
             cosines,
-            measures.numbers("PixelSpacing"),
+            _measured(measures, "PixelSpacing"),
             _reach(measures),
         )
+
+
+def _measured(attributes: Attributes, keyword: str) -> tuple[float, ...]:
+    """Return values in millimetres, or cosines; what overflows in arithmetic was never measured."""
+    values = attributes.numbers(keyword)
+    if not all(abs(value) < _FARTHEST_MM for value in values):
+        raise not_a_number(keyword, "holds what no scanner can measure")
+    return values
 
 
 def _reach(measures: Attributes) -> float | None:
     """Return how far a plane that stands alone reaches: its spacing, else its thickness."""
     for keyword in ("SpacingBetweenSlices", "SliceThickness"):
         value = measures.number(keyword)
-        if value is not None and value > 0:
+        if value is not None and 0 < value < _FARTHEST_MM:
             return value
     return None
 
