@@ -36,8 +36,8 @@ _IDENTITIES = {
         (
             "dcm2json", "dcm2pnm", "dcm2xml", "dcmcjpeg", "dcmcjpls", "dcmcrle", "dcmdjpeg",
             "dcmdjpls", "dcmdrle", "dcmdump", "dcmj2pnm", "dcmmkdir", "dcmodify", "dcmsend",
-            "dcmconv", "dcmqrscp", "dump2dcm", "echoscu", "findscu", "getscu", "img2dcm",
-            "movescu", "storescp", "storescu", "wlmscpfs",
+            "dcmconv", "dcmgpdir", "dcmqrscp", "dump2dcm", "echoscu", "findscu", "getscu",
+            "img2dcm", "movescu", "storescp", "storescu", "wlmscpfs",
         ),
         _DCMTK,
     ),

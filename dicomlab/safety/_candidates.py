@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dicomlab.safety._bounds import Bounds
+from dicomlab.safety._file_set import check_file_set, is_directory_name
 from dicomlab.safety._refusal import Readable, Refusal, UnreadableError, unreadable
 from dicomlab.safety._tar import TAR_NAMES, TarCandidate, is_tar, walk_tar
 
@@ -90,7 +91,8 @@ def find_candidates(
     """Yield what may be DICOM under the paths, and a refusal for each thing that cannot be read.
 
     A path given may be a symbolic link; links inside folders are not followed. Folders are walked
-    by name, so that the same tree gives the same order.
+    by name, so that the same tree gives the same order. What a DICOMDIR lists and its folder has
+    not is a refusal; the DICOMDIR itself named is its folder.
 
     Parameters
     ----------
@@ -127,6 +129,9 @@ class _Walk:
             return
         if stat.S_ISDIR(mode):
             yield from self._folder(real, real)
+        elif is_directory_name(real):
+            folder = str(Path(real).parent)
+            yield from self._folder(folder, folder)
         else:
             yield from self._file(real, may_be_zip=True, may_be_tar=True)
 
@@ -166,6 +171,8 @@ class _Walk:
                     may_be_zip=name.endswith(".zip"),
                     may_be_tar=name.endswith(TAR_NAMES),
                 )
+                if is_directory_name(name) and entry.is_file(follow_symlinks=False):
+                    yield from check_file_set(entry.path, self._bounds)
 
     def _file(self, path: str, *, may_be_zip: bool, may_be_tar: bool) -> Iterator[Found]:
         try:

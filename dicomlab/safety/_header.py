@@ -13,6 +13,7 @@ from dicomlab.safety._text import decode_text, is_plain
 from dicomlab.safety._values import FirstValues, not_a_number
 from dicomlab.safety._walk import (
     IMPLICIT_LE,
+    ITEM_HEADER_BYTES,
     UNDEFINED,
     Budget,
     Element,
@@ -253,6 +254,11 @@ class Header(FirstValues):
         HostileInputError
             It breaks a bound.
         """
+        for _offset, item in self.placed_items(tag):
+            yield item
+
+    def placed_items(self, tag: int) -> Iterator[tuple[int, Header]]:
+        """Yield the items as `items_of` does, each with the offset of its item tag in `buffer`."""
         if not self.is_sequence(tag):
             return
         vr, offset, length = self.elements[tag]
@@ -265,7 +271,7 @@ class Header(FirstValues):
         try:
             for start, stop in item_spans(ground, offset, end, encoding):
                 elements, _stop = walk(ground, start, stop, encoding)
-                yield Header(
+                item = Header(
                     self.buffer,
                     elements,
                     encoding,
@@ -273,6 +279,7 @@ class Header(FirstValues):
                     bounds=self.bounds,
                     parent=self,
                 )
+                yield start - ITEM_HEADER_BYTES, item
         except ShortOfBytesError:
             raise truncated(tag) from None
 

@@ -43,7 +43,7 @@ def _check_identity(header: Header) -> None:
     if is_directory or header.string("MediaStorageSOPClassUID") == _MEDIA_DIRECTORY:
         raise NonConformantError(
             "This is a media directory (DICOMDIR), which lists instances and is none (PS3.10 8). "
-            "Take the folder that it stands in.",
+            "The files in its folder are looked at by themselves: take that folder.",
             reason="media-directory",
             reference="PS3.10 8",
         )

@@ -13,6 +13,7 @@ from dicomlab.safety._bounds import Bounds
 from dicomlab.standard import keyword_of, tag_text, vr_of
 
 UNDEFINED: Final = 0xFFFFFFFF
+ITEM_HEADER_BYTES: Final = 8
 PIXEL_TAGS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 LONG_VRS: Final = {
@@ -385,7 +386,7 @@ def item_spans(
         if tag == SEQUENCE_END:
             return
         ground.budget.spend()
-        start = position + 8
+        start = position + ITEM_HEADER_BYTES
         if length == UNDEFINED:
             stop = skip_item(ground, start, end, encoding)
             position = stop + 8
