@@ -233,9 +233,12 @@ def _bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         yield update
 
 
-def open_archive(location: PathOrText | None = None) -> Archive:
-    """Open the archive at a folder, by default under ``DICOMLAB_HOME``; it is made where absent."""
-    return Archive(Store.open(location))
+def open_archive(location: PathOrText | None = None, *, index: str | None = None) -> Archive:
+    """Open the archive at a folder, by default under ``DICOMLAB_HOME``; it is made where absent.
+
+    Its index is SQLite in the folder, or a PostgreSQL database by its URL.
+    """
+    return Archive(Store.open(location, index=index))
 
 
 def open(location: PathOrText) -> Folder:  # noqa: A001  the public name of DESIGN

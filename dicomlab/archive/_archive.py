@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import URL, ColumnElement, Select, make_url, select
+from sqlalchemy.exc import ArgumentError
 
 from dicomlab import config
 from dicomlab.archive import _files
@@ -33,11 +34,11 @@ class Archive:
 
     Parameters
     ----------
-    folder
+    folder, index
         Where it is, or will be; see `Archive.open`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, index: str | URL | None = None) -> None:
         try:
             _files.make_folder(folder)
         except OSError as error:
@@ -46,30 +47,43 @@ class Archive:
                 "Check DICOMLAB_HOME and the permissions of the folder above."
             ) from error
         self._store = Store(folder)
-        self._database = Database(folder / "index.sqlite3")
+        self._database = Database(
+            folder / "index.sqlite3" if index is None else _database_url(index)
+        )
 
     @classmethod
-    def open(cls, location: str | os.PathLike[str] | None = None) -> Self:
+    def open(
+        cls,
+        location: str | os.PathLike[str] | None = None,
+        *,
+        index: str | URL | None = None,
+    ) -> Self:
         """Open the archive in a folder; it is made where there is none.
 
         Parameters
         ----------
         location
             The folder; by default ``archive`` in `dicomlab.config.home`.
+        index
+            URL of a PostgreSQL database for the index (``postgresql+psycopg://user@host/name``);
+            by default it is a file of SQLite in the folder. One database serves one archive.
 
         Raises
         ------
         StorageError
             The folder or the index cannot be used.
         UnsupportedError
-            Another version of dicomlab made the index, or the location is a URL.
+            Another version of dicomlab made the index, it is a database of another kind, or the
+            location is a URL.
+        MissingDependencyError
+            The driver of PostgreSQL is not installed.
         """
         if location is not None and "://" in os.fspath(location):
             raise UnsupportedError(
                 "An archive lies in a folder of this machine: give its path, no URL."
             )
         folder = config.home() / "archive" if location is None else Path(location)
-        return cls(folder.expanduser().absolute())
+        return cls(folder.expanduser().absolute(), index)
 
     def records(self, query: Query) -> Iterator[Record]:
         """Yield one record for each entity that matches, in the order asked for.
@@ -221,3 +235,13 @@ class Archive:
         )
         with self._database.reading() as connection:
             return [(uid, sha256, size) for uid, sha256, size in connection.execute(statement)]
+
+
+def _database_url(index: str | URL) -> URL:
+    try:
+        return make_url(index)
+    except ArgumentError:
+        # Without the URL: it may hold a password.
+        raise ValueError(
+            "The archive's index needs a URL that begins with postgresql+psycopg://"
+        ) from None

@@ -113,8 +113,9 @@ class _Checker:
 
     def _known(self, shard: str) -> dict[str, _Known]:
         """Return what the index has of one shard, which it is asked for by index."""
-        statement = select(content.c.sha256, content.c.id, content.c.sop_instance_uid).where(
-            content.c.sha256.between(shard + "0" * 62, shard + "f" * 62)
+        sha256 = content.c.sha256
+        statement = select(sha256, content.c.id, content.c.sop_instance_uid).where(
+            sha256 >= shard + "0" * 62, sha256 <= shard + "f" * 62
         )
         with self._database.reading() as connection:
             known = {sha: _Known(number, uid) for sha, number, uid in connection.execute(statement)}
@@ -165,7 +166,7 @@ class _Checker:
         with self._database.reading() as before, self._database.writing() as connection:
             numbers = list(before.scalars(select(content.c.id).order_by(content.c.id)))
             known = set(before.scalars(select(content.c.sha256)))
-            _clear(connection)
+            clear(connection)
             for some in _groups(numbers):
                 entries = [self._again(before, number, whole.get(number)) for number in some]
                 add(connection, entries)
@@ -279,7 +280,7 @@ def _from_index(connection: Connection, number: int) -> Entry:
     return Entry(row.sha256, row.size, record, row.header, row.received)
 
 
-def _clear(connection: Connection) -> None:
+def clear(connection: Connection) -> None:
     """Take everything out of the index."""
     for level in reversed(Level):
         connection.execute(delete(TABLES[level].values))

@@ -277,9 +277,8 @@ def _text_driver(owner: LevelTables, keyword: str, criterion: Criterion) -> Ids 
     name = f"{owner.level.lower()}_text"
     phrase = '"' + longest.replace('"', '""') + '"'
     rowid: ColumnClause[int] = literal_column(f"{name}.rowid")
-    return select(rowid).select_from(table(name)).where(
-        literal_column(name).op("MATCH")(literal(phrase))
-    )  # fmt: skip
+    holds = _Holds(literal_column(name), literal(phrase), literal(f"%{_as_like(longest)}%"))
+    return select(rowid).select_from(table(name)).where(holds)
 
 
 def _select_by_items(owner: LevelTables, keyword: str, criterion: Criterion) -> Selection:
@@ -357,10 +356,32 @@ def _compile_like(element: _MatchesWildcard, compiler: SQLCompiler, **options: o
     return f"{compiler.process(form, **options)} LIKE {pattern} ESCAPE '\\'"
 
 
+class _Holds(FunctionElement[bool]):
+    """A table of texts, a phrase for its trigrams and the same for LIKE.
+
+    It has no type: of a Boolean one SQLAlchemy makes ``… = 1``, which is no MATCH for SQLite.
+    """
+
+    inherit_cache = True
+
+
+@compiles(_Holds, "sqlite")
+def _compile_match(element: _Holds, compiler: SQLCompiler, **options: object) -> str:
+    name, phrase, _like = element.clauses
+    return f"{compiler.process(name, **options)} MATCH {compiler.process(phrase, **options)}"
+
+
+@compiles(_Holds)
+def _compile_holds(element: _Holds, compiler: SQLCompiler, **options: object) -> str:
+    name, _phrase, like = element.clauses
+    pattern = compiler.process(like, **options)
+    return f"{compiler.process(name, **options)}.text LIKE {pattern} ESCAPE '\\'"
+
+
 def _as_glob(pattern: str) -> str:
     return pattern.replace("[", "[[]")
 
 
 def _as_like(pattern: str) -> str:
-    escaped = re.sub(r"([\\%_])", r"\\\1", pattern)
+    escaped = re.sub(r"([\\%_])", r"\\\1", pattern).replace("\0", "\1")
     return escaped.replace("*", "%").replace("?", "_")

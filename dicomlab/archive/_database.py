@@ -1,4 +1,4 @@
-"""The connection to the index's database, and what is particular to SQLite."""
+"""The connection to the index's database, SQLite or PostgreSQL: one writer, many readers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    bindparam,
+    create_engine,
+    event,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from dicomlab.archive._schema import SCHEMA_VERSION, about, metadata
+from dicomlab.archive import _postgresql
+from dicomlab.archive._schema import SCHEMA_VERSION, Form, about, metadata
 from dicomlab.errors import StorageError, UnsupportedError
 from dicomlab.standard import Level
 
@@ -25,11 +36,20 @@ _BUSY_TIMEOUT_MS = 60_000
 
 
 class Database:
-    """One writer, many readers, from any thread."""
+    """One writer, many readers, from any thread.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    location
+        The file of an SQLite database, or the URL of one in PostgreSQL.
+    """
+
+    def __init__(self, location: Path | URL) -> None:
         self._write_lock = threading.Lock()
-        self._engine = _engine(path)
+        self._is_sqlite = isinstance(location, Path)
+        self._engine = (
+            _engine(location) if isinstance(location, Path) else _postgresql.engine(location)
+        )
         try:
             self._prepare()
         except BaseException:
@@ -38,15 +58,21 @@ class Database:
 
     def _prepare(self) -> None:
         with self.writing() as connection:
+            if not self._is_sqlite:
+                _postgresql.make_schema(connection)
             metadata.create_all(connection)
             for level in TEXT_LEVELS:
-                connection.execute(text(
-                    f"CREATE VIRTUAL TABLE IF NOT EXISTS {level.lower()}_text "
-                    "USING fts5(text, tokenize='trigram')"
-                ))  # fmt: skip
+                if self._is_sqlite:
+                    connection.execute(text(
+                        f"CREATE VIRTUAL TABLE IF NOT EXISTS {level.lower()}_text "
+                        "USING fts5(text, tokenize='trigram')"
+                    ))  # fmt: skip
+            if not self._is_sqlite:
+                _postgresql.make_texts(connection, [f"{one.lower()}_text" for one in TEXT_LEVELS])
             version = connection.scalar(select(about.c.value).where(about.c.name == "schema"))
             if version is None:
-                connection.execute(insert(about), {"name": "schema", "value": SCHEMA_VERSION})
+                row = {"name": "schema", "value": str(SCHEMA_VERSION)}
+                connection.execute(insert(about), row)
             elif int(version) != SCHEMA_VERSION:
                 raise UnsupportedError(
                     f"The archive's index has schema version {version}, this dicomlab reads "
@@ -56,39 +82,48 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees one state of the index, whatever is written meanwhile."""
-        with _translated(), self._engine.connect() as connection:
-            yield connection
+        # SQLite's transactions are that by themselves, and know no such level.
+        level = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._translated(), self._engine.connect() as connection:
+            yield connection.execution_options(**level)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give the only connection that writes; what it did is durable when this is left."""
         with (
             self._write_lock,
-            _translated(),
+            self._translated(),
             self._engine.connect().execution_options(immediate=True) as connection,
             connection.begin(),
         ):
+            if not self._is_sqlite:  # SQLite had its turn at BEGIN
+                _postgresql.wait_for_turn(connection)
             yield connection
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        raise StorageError(
-            f"The archive's index cannot be used: {error.orig}. Check that no other program holds "
-            "it, and the free space and permissions of the archive's folder."
-        ) from error
-    except DatabaseError as error:
-        raise StorageError(
-            f"The archive's index is damaged: {error.orig}. Restore it from a backup, "
-            "or move index.sqlite3 elsewhere and run: dicomlab archive check --rebuild."
-        ) from error
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            if not self._is_sqlite:
+                # Without its words: they may quote a row.
+                raise StorageError(
+                    f"The archive's index failed ({type(error.orig).__name__}). Check that the "
+                    "PostgreSQL server is there, its log, free space and permissions."
+                ) from error
+            if isinstance(error, OperationalError):
+                raise StorageError(
+                    f"The archive's index cannot be used: {error.orig}. Check that no other "
+                    "program holds it, and the free space and permissions of the archive's folder."
+                ) from error
+            raise StorageError(
+                f"The archive's index is damaged: {error.orig}. Restore it from a backup, "
+                "or move index.sqlite3 elsewhere and run: dicomlab archive check --rebuild."
+            ) from error
 
 
 def _engine(path: Path) -> Engine:
@@ -139,7 +174,9 @@ def write_texts(
         )
     if rows:
         connection.execute(
-            text(f"INSERT INTO {name} (rowid, text) VALUES (:rowid, :text)"),  # noqa: S608
+            text(f"INSERT INTO {name} (rowid, text) VALUES (:rowid, :text)").bindparams(  # noqa: S608
+                bindparam("text", type_=Form())
+            ),
             rows,
         )
 

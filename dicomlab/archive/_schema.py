@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Column,
+    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -23,13 +24,48 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeEngine
 
 from dicomlab.catalog import NUMBER_VRS
 from dicomlab.standard import LEVEL_KEYS, Level, attribute
 
 SCHEMA_VERSION: Final = 1
+
+_LONGEST_INDEXED = 600
+
+
+class Form(TypeDecorator[str]):
+    """Text that is compared by code point, as SQLite does.
+
+    PostgreSQL has no NUL in text: it becomes U+0001, which no data set may have either. What is
+    indexed there must be short: beyond 600 characters, where the standard allows 64 to 324, only
+    the beginning is compared.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, *, indexed: bool = False) -> None:
+        super().__init__()
+        self.indexed = indexed
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        """Return the column's type."""
+        return dialect.type_descriptor(Text(collation="C") if _is_postgresql(dialect) else Text())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return a value as the database takes it."""
+        if value is None or not _is_postgresql(dialect):
+            return value
+        return value[: _LONGEST_INDEXED if self.indexed else None].replace("\0", "\1")
+
+
+def _is_postgresql(dialect: Dialect) -> bool:
+    return dialect.name == "postgresql"
+
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -100,7 +136,10 @@ def _level(level: Level, *own: Column[int] | Column[str], unique: tuple[str, ...
         Column("id", _Id, primary_key=True, autoincrement=False),
         *own,
         Column("record", Text, nullable=False),
-        *(Column(name, Float if key.is_number else Text) for name, key in keys.items()),
+        *(
+            Column(name, Float if key.is_number else Form(indexed=name in {*INDEXED, *unique}))
+            for name, key in keys.items()
+        ),
         UniqueConstraint(*unique),
     )
     for key in keys:
@@ -110,9 +149,9 @@ def _level(level: Level, *own: Column[int] | Column[str], unique: tuple[str, ...
         f"{table}_value",
         metadata,
         Column("owner", _Id, ForeignKey(entity.c.id, ondelete="CASCADE"), primary_key=True),
-        Column("keyword", Text, primary_key=True),
+        Column("keyword", Form, primary_key=True),
         Column("place", Integer, primary_key=True),
-        Column("form", Text),
+        Column("form", Form(indexed=True)),
         Column("number", Float),
         sqlite_with_rowid=False,
     )
@@ -126,7 +165,7 @@ def _parent(name: str) -> Column[int]:
     return Column(name, _Id, ForeignKey(f"{name.removesuffix('_id')}.id"), nullable=False)
 
 
-_patient = _level(Level.PATIENT, Column("identity", Text, nullable=False), unique=("identity",))
+_patient = _level(Level.PATIENT, Column("identity", Form, nullable=False), unique=("identity",))
 _study = _level(Level.STUDY, _parent("patient_id"), unique=("StudyInstanceUID",))
 _series = _level(Level.SERIES, _parent("study_id"), unique=("SeriesInstanceUID", "study_id"))
 _image = _level(
@@ -147,9 +186,9 @@ content = Table(
     "content",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=False),
-    Column("sha256", Text, nullable=False, unique=True),
+    Column("sha256", Form, nullable=False, unique=True),
     Column("size", BigInteger, nullable=False),
-    Column("sop_instance_uid", Text, nullable=False, index=True),
+    Column("sop_instance_uid", Form(indexed=True), nullable=False, index=True),
     Column("received", Text, nullable=False),
     Column("header", LargeBinary, nullable=False),
 )

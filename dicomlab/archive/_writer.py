@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from dicomlab.archive._schema import TABLES, LevelTables, content, odd
 from dicomlab.archive._select import PARENT, read_record, write_record
 from dicomlab.catalog import OWN_KEYS, Record, Value, patient_key, values_of
 from dicomlab.standard import LEVEL_KEYS, Level
+
+_LONGEST_IDENTITY = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +287,11 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, ob
 
 
 def _identity(record: Record) -> str:
-    return json.dumps(patient_key(record), ensure_ascii=False)
+    identity = json.dumps(patient_key(record), ensure_ascii=False)
+    if len(identity) <= _LONGEST_IDENTITY:
+        return identity
+    # PostgreSQL indexes no long text.
+    return identity[:_LONGEST_IDENTITY] + hashlib.sha256(identity.encode()).hexdigest()
 
 
 def _loaded(row: SqlRow[*tuple[object, ...]], parent: _Row | None, identity: str = "") -> _Row:

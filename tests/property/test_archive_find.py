@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,12 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dicomlab.archive._check import clear
 from dicomlab.archive._database import Database
 from dicomlab.archive._select import find
 from dicomlab.archive._writer import Entry, add
 from dicomlab.catalog import OWN_KEYS, Query, Record, Value, patient_key, summarise
 from dicomlab.standard import Level, level_of
 from dicomlab.testing import Asked, asked, series_records
+from tests.conftest import peer_missing
+from tests.peers import PeerMissingError
 from tests.plain_filter import chosen
 
 ORDERS = {
@@ -117,6 +120,25 @@ def fill(database: Database, rows: Sequence[Record], *, groups: int) -> None:
             add(connection, entries)
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def opened(request: pytest.FixtureRequest) -> Callable[[Path], Database]:
+    """Return what gives an empty index, in the folder or in one PostgreSQL database for all."""
+    if request.param == "sqlite":
+        return lambda folder: Database(folder / "index.sqlite3")
+    server = request.getfixturevalue("postgres_session")
+    if isinstance(server, PeerMissingError):
+        peer_missing(server)
+    url = server.database()
+
+    def emptied(_folder: Path) -> Database:
+        database = Database(url)
+        with database.writing() as connection:
+            clear(connection)
+        return database
+
+    return emptied
+
+
 def level_query(level: Level, asks: Sequence[Asked], **options: object) -> Query:
     """Return a query with those keys that the level takes."""
     fitting = {ask.keyword: ask.match for ask in asks if level_of(ask.keyword).depth <= level.depth}
@@ -145,6 +167,7 @@ def ordered(records: Sequence[Record]) -> list[str]:
     offset=st.integers(0, 3),
 )
 def test_the_index_finds_what_the_reference_and_pandas_find(
+    opened: Callable[[Path], Database],
     rows: list[Record],
     groups: int,
     asks: list[list[Asked]],
@@ -154,7 +177,7 @@ def test_the_index_finds_what_the_reference_and_pandas_find(
     """At all four levels, with and without limit and order."""
     truth = summarise(rows)
     with TemporaryDirectory() as folder:
-        database = Database(Path(folder) / "index.sqlite3")
+        database = opened(Path(folder))
         fill(database, rows, groups=groups)
         for level, some in zip(Level, asks, strict=True):
             everything = list(find(database, Query(level)))
@@ -188,11 +211,15 @@ def test_the_index_finds_what_the_reference_and_pandas_find(
     limit=st.none() | st.integers(0, 4),
 )
 def test_what_real_data_does_wrong_is_found_as_the_reference_finds_it(
-    rows: list[Record], groups: int, asks: list[Mapping[str, object]], limit: int | None
+    opened: Callable[[Path], Database],
+    rows: list[Record],
+    groups: int,
+    asks: list[Mapping[str, object]],
+    limit: int | None,
 ) -> None:
     """Several values where one belongs, text where a number belongs, dates that are none."""
     with TemporaryDirectory() as folder:
-        database = Database(Path(folder) / "index.sqlite3")
+        database = opened(Path(folder))
         fill(database, rows, groups=groups)
         for ask in asks:
             level = max((level_of(key) for key in ask if key[0].isupper()), key=lambda x: x.depth)
