@@ -109,15 +109,20 @@ class ImportReport:
     def __str__(self) -> str:
         lines = [self._summary()]
         for reason, rows in self._by_reason().items():
-            lines += ["", f"{reason} ({len(rows)}): {rows[0].message}"]
-            lines += [f"  {_printable(row.path)}" for row in rows[:_SHOWN_PER_REASON]]
+            differ = _differ(rows)
+            lines += ["", f"{reason} ({len(rows)})" + ("" if differ else f": {rows[0].message}")]
+            lines += [
+                f"  {_printable(row.path)}" + (f": {row.message}" if differ else "")
+                for row in rows[:_SHOWN_PER_REASON]
+            ]
             if len(rows) > _SHOWN_PER_REASON:
                 lines.append(f"  and {len(rows) - _SHOWN_PER_REASON} more")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         details = "".join(
-            f"<details><summary>{escape(reason)} ({len(rows)}): {escape(rows[0].message)}</summary>"
+            f"<details><summary>{escape(reason)} ({len(rows)})"
+            f"{'' if _differ(rows) else escape(f': {rows[0].message}')}</summary>"
             f"<ul>{_list_items(rows)}</ul></details>"
             for reason, rows in self._by_reason().items()
         )
@@ -138,8 +143,17 @@ class ImportReport:
         return grouped
 
 
+def _differ(rows: Sequence[ImportRow]) -> bool:
+    """Say whether the sentences of one reason differ; each stands with its file then."""
+    return any(row.message != rows[0].message for row in rows)
+
+
 def _list_items(rows: Sequence[ImportRow]) -> str:
-    items = "".join(f"<li><code>{escape(row.path)}</code></li>" for row in rows[:200])
+    differ = _differ(rows)
+    items = "".join(
+        f"<li><code>{escape(row.path)}</code>{escape(f' {row.message}') if differ else ''}</li>"
+        for row in rows[:200]
+    )
     return items + (f"<li>and {len(rows) - 200} more</li>" if len(rows) > 200 else "")
 
 

@@ -59,8 +59,13 @@ class ScanReport:
         lines = [self._summary()]
         for reason in self.counts:
             rows = self.of(reason)
-            lines += ["", f"{reason} ({len(rows)}): {rows[0].message}"]
-            lines += [f"  {_printable(row.path)}" for row in rows[:_SHOWN_PER_REASON]]
+            # Where the sentences of one reason differ, each stands with its file.
+            differ = any(row.message != rows[0].message for row in rows)
+            lines += ["", f"{reason} ({len(rows)})" + ("" if differ else f": {rows[0].message}")]
+            lines += [
+                f"  {_printable(row.path)}" + (f": {row.message}" if differ else "")
+                for row in rows[:_SHOWN_PER_REASON]
+            ]
             if len(rows) > _SHOWN_PER_REASON:
                 lines.append(f"  and {len(rows) - _SHOWN_PER_REASON} more")
         return "\n".join(lines)

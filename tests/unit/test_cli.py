@@ -13,6 +13,7 @@ from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
+import dicomlab as dl
 from dicomlab import phantoms
 from dicomlab.cli import main
 
@@ -136,6 +137,17 @@ def test_a_disc_with_its_directory_imports_whole(run, scans: Path, tmp_path: Pat
     assert report["counts"]["new"] == 6
     assert [row["reason"] for row in report["rows"]] == ["media-directory"]
     assert run("find", tmp_path / "disc").exit_code == 0
+
+
+def test_each_file_stands_with_its_own_reason(run, scans: Path, tmp_path: Path):
+    """A report never says of one file what is true of another."""
+    (tmp_path / "empty.dcm").touch()
+    shutil.copy(scans / "notes.txt", tmp_path)
+
+    for said in (run("import", tmp_path).stdout, str(dl.open(tmp_path).report)):
+        about = {line.split(": ")[0].rpartition("/")[2]: line for line in said.splitlines()}
+        assert "empty" in about["empty.dcm"].partition(": ")[2]
+        assert "empty" not in about["notes.txt"]
 
 
 def test_an_unknown_keyword_is_one_sentence(run):
