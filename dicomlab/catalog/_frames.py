@@ -39,7 +39,7 @@ class FileFrames:
     def __init__(self, path: str | os.PathLike[str], header: Header) -> None:
         if header.pixel_data is None:
             raise ValueError("an instance without pixel data has no frames")
-        self.path = Path(path)
+        self.path = path if isinstance(path, Path) else Path(path)
         self.transfer_syntax_uid = header.transfer_syntax_uid
         self._header: Header | None = header
         self._description: FrameDescription | None = None
@@ -99,8 +99,14 @@ class FileFrames:
     def locate(self, index: int) -> FrameLocation | None:
         """Return where a frame lies, ``None`` where it is not in one piece of the file."""
         self._check(index)
-        if transfer_syntax(self.transfer_syntax_uid).is_deflated:
+        syntax = transfer_syntax(self.transfer_syntax_uid)
+        if syntax.is_deflated:
             return None
+        size, odd_bits = divmod(self.description.frame_bits, 8)
+        is_whole = (index + 1) * size <= (self._location.length or 0)
+        if not syntax.is_encapsulated and not odd_bits and is_whole:
+            # Arithmetic is enough, and spares opening the file; who reads will see if it is short.
+            return FrameLocation(self.path, self._location.offset + index * size, size)
         span = self.index.span(index)
         return None if span is None else FrameLocation(self.path, *span)
 

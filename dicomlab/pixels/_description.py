@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,8 +152,7 @@ class FrameDescription:
     @property
     def frame_bytes(self) -> int:
         """Bytes of one decoded frame, and of one native one but for single bits."""
-        size: int = int(np.prod(self.shape)) * self.dtype.itemsize
-        return size
+        return math.prod(self.shape) * max(1, self.bits_allocated // 8)
 
 
 def _frames(attributes: Attributes) -> int:

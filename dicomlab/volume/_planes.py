@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dicomlab.catalog import Frames, InstanceData
+from dicomlab.catalog import FileFrames, Frames, InstanceData
 from dicomlab.errors import GeometryError, NonConformantError, UnsupportedError
 from dicomlab.geometry import Defect, slice_normal
 from dicomlab.pixels import FrameDescription, FunctionalGroups
@@ -136,7 +136,10 @@ def planes_of(instance: InstanceData) -> Iterator[Plane]:
     if frames is None:
         return
     attributes = instance.attributes
-    description = FrameDescription.from_attributes(attributes, frames.transfer_syntax_uid)
+    if isinstance(frames, FileFrames):
+        description = frames.description
+    else:
+        description = FrameDescription.from_attributes(attributes, frames.transfer_syntax_uid)
     _refuse_what_is_no_plane(attributes, description)
     if len(frames) != description.number_of_frames:
         raise NonConformantError(

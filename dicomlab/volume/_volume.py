@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _ALL = slice(None)
+_BLOCK = 32
+"""Slices that are read and rescaled in one go; chunks of an OME-Zarr are as deep."""
 SplitValue: TypeAlias = str | int | float | tuple[float, ...]
 
 
@@ -231,20 +233,30 @@ class Volume:
         slices
             Which slices of the volume these are.
         """
-        slope, intercept = self.rescale_slope[slices], self.rescale_intercept[slices]
-        kind = self.dtype
-        values = stored.astype(kind)
-        if not len(values):
-            return values
-        if kind.kind == "i":
-            if slope[0] != 1:
-                values *= kind.type(slope[0])
-            if intercept[0] != 0:
-                values += kind.type(intercept[0])
-        elif (slope != 1).any() or (intercept != 0).any():
-            values *= slope.astype(kind)[:, None, None]
-            values += intercept.astype(kind)[:, None, None]
+        values = np.empty(stored.shape, self.dtype)
+        self._rescale_into(values, stored, slices)
         return values
+
+    def _rescale_into(
+        self,
+        values: NDArray[np.generic],
+        stored: NDArray[np.generic],
+        slices: slice | NDArray[np.intp],
+    ) -> None:
+        """Fill `values` from stored planes; both may be one memory, seen as two integer types.
+
+        Sums and products of integers are right modulo their size, and `dtype` has room for every
+        modality value: so they are right even where a stored value did not fit.
+        """
+        slope, intercept = self.rescale_slope[slices], self.rescale_intercept[slices]
+        if not np.may_share_memory(values, stored):
+            values[...] = stored
+        if values.dtype.kind == "i" and len(values):
+            slope, intercept = slope[:1], intercept[:1]
+        if (slope != 1).any():
+            np.multiply(values, slope.astype(values.dtype)[:, None, None], out=values)
+        if (intercept != 0).any():
+            np.add(values, intercept.astype(values.dtype)[:, None, None], out=values)
 
     def _rescaled_block(
         self, stored: NDArray[np.generic], block_info: Mapping[int, Mapping[str, Any]]
@@ -254,9 +266,18 @@ class Volume:
 
     def compute(self) -> NDArray[np.generic]:
         """Return all modality values, read the quickest way there is."""
-        slab = np.empty(self.shape, self.reader.dtype)
-        self.reader.read_into(0, slab)
-        return self.rescaled(slab)
+        values = np.empty(self.shape, self.dtype)
+        kind = self.reader.dtype
+        is_alike = (
+            kind.itemsize == self.dtype.itemsize and self.dtype.kind in "iu" and kind.kind in "iu"
+        )
+        # Blocks stay in the processor's cache between reading and rescaling.
+        for start in range(0, len(values), _BLOCK):
+            block = values[start : start + _BLOCK]
+            stored = block.view(kind) if is_alike else np.empty(block.shape, kind)
+            self.reader.read_into(start, stored)
+            self._rescale_into(block, stored, slice(start, start + len(block)))
+        return values
 
     def to_xarray(self) -> xr.DataArray:
         """Return the modality values with physical coordinates, still lazy.
