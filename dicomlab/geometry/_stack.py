@@ -16,13 +16,17 @@ POSITION_TOLERANCE_MM = 0.01
 
 Decimal Strings hold 16 characters, but scanners write positions with as few as two or three
 decimals: rounding to 0.01 mm moves a centre by 0.005 mm, and both ends of a gap may be rounded.
+Among real series of ten makers, even ones depart by 0.0009 mm at the most, others by 0.4 mm.
 """
 TILT_TOLERANCE_DEGREES = 0.05
 """Largest angle between the normal and the line of the positions that counts as rounding.
 
 Direction cosines with three decimals are uncertain by 0.03 degrees; gantries tilt by degrees.
+Upright stacks of real series lean by 0.001 degrees at the most.
 """
 _ORTHONORMAL_TOLERANCE = 2e-3
+_SMALLEST_MM, _LARGEST_MM = 1e-6, 1e7
+"""What a length may be: below a nanometre or beyond ten kilometres it is a mistake."""
 _POSITION_TAG, _ORIENTATION_TAG, _SPACING_TAG = 0x00200032, 0x00200037, 0x00280030
 _CLAUSE = "PS3.3 C.7.6.2.1.1"
 
@@ -49,7 +53,7 @@ def slice_normal(orientation: ArrayLike) -> NDArray[np.float64]:
 def _directions(orientation: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the unit vectors along a row and along a column."""
     cosines = np.asarray(orientation, dtype=np.float64).reshape(-1)
-    if cosines.size != 6 or not np.isfinite(cosines).all():
+    if cosines.size != 6 or not (np.abs(cosines) <= 2).all():
         raise GeometryError(
             f"ImageOrientationPatient (0020,0037) holds {cosines.size} usable numbers, expected 6 "
             f"({_CLAUSE}).",
@@ -227,7 +231,7 @@ def stack_planes(
     GeometryError
         There is no such grid; `reason` says why.
     """
-    places = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
+    places = _positions(positions)
     along_row, along_column = _directions(orientation)
     normal = slice_normal(orientation)
     spacing = _pixel_spacing(pixel_spacing_mm)
@@ -248,11 +252,24 @@ def stack_planes(
     return Stack(order, Grid((len(places), *plane_shape), affine))
 
 
+def _positions(positions: ArrayLike) -> NDArray[np.float64]:
+    places = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
+    if not len(places) or not (np.abs(places) <= _LARGEST_MM).all():
+        raise GeometryError(
+            "ImagePositionPatient (0020,0032) must hold three numbers for each plane.",
+            reason=Defect.MISSING_POSITION,
+            tag=_POSITION_TAG,
+            reference=_CLAUSE,
+            remedies=("Correct it at its source, or leave the instance out.",),
+        )
+    return places
+
+
 def _pixel_spacing(pixel_spacing_mm: ArrayLike) -> NDArray[np.float64]:
     spacing = np.asarray(pixel_spacing_mm, dtype=np.float64).reshape(-1)
-    if spacing.size != 2 or not np.isfinite(spacing).all() or spacing.min() <= 0:
+    if spacing.size != 2 or not ((spacing >= _SMALLEST_MM) & (spacing <= _LARGEST_MM)).all():
         raise GeometryError(
-            "PixelSpacing (0028,0030) must hold two numbers above 0 (PS3.3 10.7.1.3).",
+            "PixelSpacing (0028,0030) must hold two lengths above 0 (PS3.3 10.7.1.3).",
             reason=Defect.MISSING_SPACING,
             tag=_SPACING_TAG,
             reference="PS3.3 10.7.1.3",
@@ -262,7 +279,7 @@ def _pixel_spacing(pixel_spacing_mm: ArrayLike) -> NDArray[np.float64]:
 
 
 def _thickness(slice_spacing_mm: float | None) -> float:
-    if slice_spacing_mm is None or not 0 < slice_spacing_mm < np.inf:
+    if slice_spacing_mm is None or not _SMALLEST_MM <= slice_spacing_mm <= _LARGEST_MM:
         raise GeometryError(
             "There is one slice, and neither SpacingBetweenSlices (0018,0088) nor SliceThickness "
             "(0018,0050) says how far it reaches.",

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from dicomlab.safety import Attributes
 
+_LEAST, _MOST = 1e-30, 1e30
+
 
 class VoiLutFunction(StrEnum):
     """Defined terms of VOI LUT Function (0028,1056)."""
@@ -67,8 +69,8 @@ def voi_windows(attributes: Attributes) -> tuple[VoiWindow, ...]:
     windows = []
     centers, widths = attributes.numbers("WindowCenter"), attributes.numbers("WindowWidth")
     for place, (center, width) in enumerate(zip(centers, widths, strict=False)):
-        least = 1 if function is VoiLutFunction.LINEAR else np.finfo(np.float64).tiny
-        if np.isfinite(center) and np.isfinite(width) and width >= least:
+        least = 1 if function is VoiLutFunction.LINEAR else _LEAST
+        if abs(center) <= _MOST and least <= width <= _MOST:
             told = explanations[place] if place < len(explanations) else ""
             windows.append(VoiWindow(center, width, function, told))
     return tuple(windows)

@@ -13,10 +13,8 @@ from dicomlab.catalog import InstanceData
 from dicomlab.errors import (
     DicomlabError,
     GeometryError,
-    HostileInputError,
     NonConformantError,
     NotFoundError,
-    UnsupportedError,
 )
 from dicomlab.geometry import POSITION_TOLERANCE_MM, Defect, Stack, slice_normal, stack_planes
 from dicomlab.pixels import voi_windows
@@ -84,6 +82,9 @@ class Examined:
     sop_instance_uids: tuple[str, ...]
 
 
+_LEAST, _MOST = 1e-30, 1e30
+
+
 class RemedyOptions(TypedDict, total=False):
     """The attributes of `Remedies`, as keyword arguments."""
 
@@ -109,7 +110,7 @@ def examine(instances: Iterable[InstanceData], **remedies: Unpack[RemedyOptions]
     for instance in sorted(instances, key=lambda one: one.sop_instance_uid):
         try:
             planes.extend(planes_of(instance))
-        except (NonConformantError, HostileInputError, UnsupportedError) as error:
+        except DicomlabError as error:
             broken.append(Examined(None, error, {}, (instance.sop_instance_uid,)))
     found = [
         one
@@ -224,7 +225,7 @@ def _examined(part: Part, remedies: Remedies) -> list[Examined]:
             for piece in _between_gaps(kept)
             for one in _examined(piece, replace(remedies, gaps="refuse"))
         ]
-    except (NonConformantError, UnsupportedError) as error:
+    except DicomlabError as error:
         return [Examined(None, error, part.split, _uids(part))]
 
 
@@ -339,10 +340,11 @@ def _rescale(plane: Plane) -> tuple[float, float]:
     slope, intercept = values.number("RescaleSlope"), values.number("RescaleIntercept")
     slope = 1.0 if slope is None else slope
     intercept = 0.0 if intercept is None else intercept
-    if slope == 0 or not np.isfinite((slope, intercept)).all():
+    if not _LEAST <= abs(slope) <= _MOST or not abs(intercept) <= _MOST:
         raise NonConformantError(
             "RescaleSlope (0028,1053) must be a number other than 0, RescaleIntercept (0028,1052) "
-            "a number (PS3.3 C.11.1). Correct the instance at its source.",
+            "a number, both of a size that single precision holds (PS3.3 C.11.1). Correct the "
+            "instance at its source.",
             reason="bad-rescale",
             tag=0x00281053,
             reference="PS3.3 C.11.1",
