@@ -22,7 +22,13 @@ from dicomlab.safety import Attributes
 from dicomlab.standard import tag_text
 from dicomlab.volume._dicom import DicomSliceReader, StoredPlane
 from dicomlab.volume._planes import Plane, planes_of
-from dicomlab.volume._split import Part, differs_in, hard_parts, soft_parts
+from dicomlab.volume._split import (
+    Part,
+    differs_in,
+    hard_parts,
+    places_along_normal,
+    soft_parts,
+)
 from dicomlab.volume._suv import SuvInputs
 from dicomlab.volume._volume import SplitValue, Volume
 
@@ -273,12 +279,11 @@ def _without_duplicates(part: Part, tolerance_mm: float) -> Part:
     """Keep the first plane of each place; planes come in the order of their UIDs."""
     if any(len(plane.position) != 3 for plane in part.planes):
         return part
-    kept: list[int] = []
-    distances = _along_normal(part)
-    for index, distance in enumerate(distances):
-        if all(abs(distance - distances[other]) > tolerance_mm for other in kept):
-            kept.append(index)
-    return Part(tuple(part.planes[index] for index in kept), part.split)
+    seen: dict[int, Plane] = {}
+    places = places_along_normal(part.planes, tolerance_mm)
+    for plane in part.planes:
+        seen.setdefault(places[id(plane)], plane)
+    return Part(tuple(seen.values()), part.split)
 
 
 def _between_gaps(part: Part) -> list[Part]:

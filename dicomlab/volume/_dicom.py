@@ -50,7 +50,7 @@ class DicomSliceReader:
 
     def read_into(self, start: int, out: NDArray[np.generic]) -> None:
         """Read planes into `out`, each frame once."""
-        workers = min(len(os.sched_getaffinity(0)), len(out))
+        workers = min(_processors(), len(out))
         if workers <= 1:
             self._read_some(start, out)
             return
@@ -73,6 +73,13 @@ class DicomSliceReader:
                 except DicomlabError as error:
                     error.add_note(f"SOP Instance UID {plane.sop_instance_uid}")
                     raise
+
+
+def _processors() -> int:
+    """Return how many processors this process may use; not every system can say."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _OpenFile:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dicomlab.geometry import Defect, slice_normal
 from dicomlab.volume._planes import Plane
@@ -172,17 +171,15 @@ def soft_parts(part: Part, *, tolerance_mm: float, split_by: str | None = None) 
     """
     if any(len(plane.position) != 3 or len(plane.orientation) != 6 for plane in part.planes):
         return [part]
-    normal = slice_normal(part.planes[0].orientation)
-    return _told_apart(part, _places(part.planes, normal, tolerance_mm), split_by)
+    return _told_apart(part, places_along_normal(part.planes, tolerance_mm), split_by)
 
 
-def _places(
-    planes: Sequence[Plane], normal: NDArray[np.float64], tolerance: float
-) -> dict[int, int]:
-    """Return for the id of each plane which place along the normal it lies in."""
+def places_along_normal(planes: Sequence[Plane], tolerance_mm: float) -> dict[int, int]:
+    """Return for the id of each plane which place along the normal it lies in, from 0."""
+    normal = slice_normal(planes[0].orientation)
     distances = np.array([plane.position for plane in planes]) @ normal
     order = np.argsort(distances, kind="stable")
-    numbers = np.concatenate(([0], np.cumsum(np.diff(distances[order]) > tolerance)))
+    numbers = np.concatenate(([0], np.cumsum(np.diff(distances[order]) > tolerance_mm)))
     return {id(planes[int(at)]): int(number) for at, number in zip(order, numbers, strict=True)}
 
 
