@@ -103,6 +103,7 @@ def test_a_file_that_is_gone_is_told(archive: Archive, disc: Path) -> None:
     assert again.counts["missing-file"] == 1
 
 
+@pytest.mark.req("S-222")
 def test_files_that_no_directory_lists_are_taken(archive: Archive, disc: Path) -> None:
     """Beside the listed ones, and where there is no DICOMDIR at all."""
     (disc / "more.dcm").write_bytes(part10(2))
@@ -116,6 +117,7 @@ def test_files_that_no_directory_lists_are_taken(archive: Archive, disc: Path) -
     assert uids(archive) == {*UIDS, uid(2, 1, 1)}
 
 
+@pytest.mark.req("S-222")
 @pytest.mark.parametrize(
     "file_id",
     [
@@ -207,6 +209,7 @@ def test_offsets_that_lead_nowhere_or_round_lose_nothing(
     assert uids(archive) == UIDS
 
 
+@pytest.mark.req("S-222")
 @pytest.mark.parametrize(
     ("data", "reasons"),
     [
@@ -229,6 +232,7 @@ def test_a_wrong_directory_is_no_obstacle(
     assert uids(archive) >= UIDS
 
 
+@pytest.mark.req("S-222")
 def test_a_directory_of_another_disc_is_told(archive: Archive, disc: Path) -> None:
     """None of its files is there; those that are there are taken."""
     (disc / "PT000000").rename(disc / "OTHER")
