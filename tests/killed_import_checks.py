@@ -1,0 +1,52 @@
+"""What must hold after an import was killed, wherever it was."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from dicomlab.archive import Archive, Problem
+from dicomlab.catalog import Query
+from tests.killed_import import killed
+from tests.small import part10
+
+FILES = 9
+
+
+def check_killed_imports(tmp_path: Path, *, kills: int, seed: int) -> set[str]:
+    """Kill imports at seeded steps and look at what each left; return the names of the steps."""
+    folder, home = tmp_path / "in", tmp_path / "homes"
+    folder.mkdir()
+    home.mkdir()
+    for number in range(FILES):
+        (folder / str(number)).write_bytes(part10(1 + number % 2, 1, number))
+    (whole,) = killed(home, folder, [0])
+    assert (whole["step"], whole["told"]) == ("end", FILES)
+    # Threads may take a few steps fewer, not many: every step that is drawn is reached.
+    steps = sorted(random.Random(seed).sample(range(1, whole["count"] - 3), kills))
+
+    said = killed(home, folder, steps)
+
+    assert len(said) == kills
+    for step, last in zip(steps, said, strict=True):
+        assert last["count"] == step, "it lived"
+        _check_one(home / str(step), folder, last["told"])
+    return {last["step"] for last in said}
+
+
+def _check_one(home: Path, folder: Path, told: int) -> None:
+    with Archive.open(home) as archive:
+        found = archive.check()
+        # Whole files without a row are what a crash may leave; nothing else.
+        assert {row.problem for row in found.rows} <= {Problem.NOT_INDEXED}
+        assert len(list(archive.records(Query("image")))) >= told
+        assert archive.check(repair=True).is_sound
+        assert len(list(archive.records(Query("image")))) == found.files
+
+        assert archive.import_([folder]).is_complete
+
+        report = archive.check()
+        assert report.rows == []
+        assert report.files == report.indexed == FILES
+        assert len(list(archive.records(Query("image")))) == FILES
+    assert list((home / "incoming").iterdir()) == []
