@@ -183,13 +183,17 @@ def _upsample(samples: NDArray[np.generic], out: NDArray[np.generic]) -> None:
 def _rle(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
     segments = int.from_bytes(encoded[:4], "little")
     expected = description.samples_per_pixel * out.dtype.itemsize
-    if len(encoded) < 64 or segments != expected or description.bits_allocated == 1:
+    if len(encoded) < 64 or segments != expected or segments > 15 or description.bits_allocated < 8:
         raise damaged("RLE", f"{segments} segments, expected {expected}")
+    # The decoder believes the offsets of the header (PS3.5 G.5), and reads where they lead.
+    places = np.frombuffer(encoded, "<u4", segments, offset=4).astype(np.int64)
+    if places[0] < 64 or places[-1] > len(encoded) or (np.diff(places) <= 0).any():
+        raise damaged("RLE", "its segments do not follow one another within the frame")
     try:
         flat = imagecodecs.dicomrle_decode(encoded, out.dtype.newbyteorder("<"))
+        values = np.frombuffer(flat, out.dtype.newbyteorder("<"))
     except _DECODER_ERRORS as error:
         raise damaged("RLE", "the decoder stopped") from error
-    values = np.frombuffer(flat, out.dtype.newbyteorder("<"))
     if values.size < out.size:
         raise damaged("RLE", f"{values.size} values, expected {out.size}")
     planes = values[: out.size].reshape(description.samples_per_pixel, *out.shape[:2])

@@ -351,6 +351,13 @@ def _rle_tricks() -> Iterator[Hostile]:
     ):
         frame = struct.pack("<16I", *header, *[0] * (16 - len(header))) + body
         yield _compressed(f"rle-{name}", frame, RLE, _DAMAGED)
+    halves = struct.pack("<16I", 2, 64, 66, *[0] * 13) + b"\xfe\1" + b"\xff\2"
+    unlike = image(2, rows=1, columns=3, bits=16, pixels=fragments(halves))
+    yield Hostile("rle-unlike-segments", "codestream", file(unlike, RLE), _DAMAGED)
+    for name, second in (("huge", 0xFFFF025E), ("beyond", 10**6), ("zero", 0), ("before", 63)):
+        offsets = struct.pack("<16I", 2, 64, second, *[0] * 13) + b"\xfd\1" + b"\xfd\2"
+        wrong = image(3, rows=2, columns=2, bits=16, pixels=fragments(offsets))
+        yield Hostile(f"rle-second-{name}", "codestream", file(wrong, RLE), _DAMAGED)
     bomb = struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * 500_000
     yield _compressed("rle-too-much", bomb, RLE, "accepted")
     yield _compressed("rle-huge-agreed", bomb[:200], RLE, "undecodable: frame_ratio",
