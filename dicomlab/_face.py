@@ -233,12 +233,18 @@ def _bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         yield update
 
 
-def open_archive(location: PathOrText | None = None, *, index: str | None = None) -> Archive:
+def open_archive(
+    location: PathOrText | None = None,
+    *,
+    index: str | None = None,
+    quota_bytes: int | None = None,
+) -> Archive:
     """Open the archive at a folder, by default under ``DICOMLAB_HOME``; it is made where absent.
 
-    Its index is SQLite in the folder, or a PostgreSQL database by its URL.
+    Its index is SQLite in the folder, or a PostgreSQL database by its URL. What would make the
+    stored files larger than ``quota_bytes`` is refused.
     """
-    return Archive(Store.open(location, index=index))
+    return Archive(Store.open(location, index=index, quota_bytes=quota_bytes))
 
 
 def open(location: PathOrText) -> Folder:  # noqa: A001  the public name of DESIGN

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import URL, ColumnElement, Select, make_url, select
+from sqlalchemy import URL, ColumnElement, Select, func, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from dicomlab import config
@@ -18,6 +18,7 @@ from dicomlab.archive._database import Database
 from dicomlab.archive._findings import CheckReport
 from dicomlab.archive._import import ImportProgress, import_files
 from dicomlab.archive._report import ImportReport
+from dicomlab.archive._room import Room
 from dicomlab.archive._schema import TABLES, content
 from dicomlab.archive._select import find, join_upwards, unpack_header
 from dicomlab.archive._store import Store, StoredBytes
@@ -34,11 +35,13 @@ class Archive:
 
     Parameters
     ----------
-    folder, index
+    folder, index, quota_bytes
         Where it is, or will be; see `Archive.open`.
     """
 
-    def __init__(self, folder: Path, index: str | URL | None = None) -> None:
+    def __init__(
+        self, folder: Path, index: str | URL | None = None, quota_bytes: int | None = None
+    ) -> None:
         try:
             _files.make_folder(folder)
         except OSError as error:
@@ -46,6 +49,8 @@ class Archive:
                 f"The archive's folder cannot be made: {error.strerror}. "
                 "Check DICOMLAB_HOME and the permissions of the folder above."
             ) from error
+        self._folder = folder
+        self._quota_bytes = quota_bytes
         self._store = Store(folder)
         self._database = Database(
             folder / "index.sqlite3" if index is None else _database_url(index)
@@ -57,6 +62,7 @@ class Archive:
         location: str | os.PathLike[str] | None = None,
         *,
         index: str | URL | None = None,
+        quota_bytes: int | None = None,
     ) -> Self:
         """Open the archive in a folder; it is made where there is none.
 
@@ -67,6 +73,9 @@ class Archive:
         index
             URL of a PostgreSQL database for the index (``postgresql+psycopg://user@host/name``);
             by default it is a file of SQLite in the folder. One database serves one archive.
+        quota_bytes
+            Refuse what would make the stored files larger than this; imports at the same time
+            count their own files only. Without it the disk is the bound.
 
         Raises
         ------
@@ -83,7 +92,7 @@ class Archive:
                 "An archive lies in a folder of this machine: give its path, no URL."
             )
         folder = config.home() / "archive" if location is None else Path(location)
-        return cls(folder.expanduser().absolute(), index)
+        return cls(folder.expanduser().absolute(), index, quota_bytes)
 
     def records(self, query: Query) -> Iterator[Record]:
         """Yield one record for each entity that matches, in the order asked for.
@@ -172,7 +181,25 @@ class Archive:
         IncompleteError
             The archive's disk is full or fails; its `report` has what was done.
         """
-        return import_files(self._database, self._store, paths, bounds, progress)
+        used = 0 if self._quota_bytes is None else self._used_bytes()
+        room = Room(self._folder, used, self._quota_bytes)
+        return import_files(self._database, self._store, paths, bounds, progress, room)
+
+    def study_sizes(self) -> dict[str, int]:
+        """Return how many bytes the files of each study take, by Study Instance UID.
+
+        All contents of a SOP Instance UID count, not only the one that queries see.
+        """
+        study, image = TABLES[Level.STUDY].entity, TABLES[Level.IMAGE].entity
+        statement = (
+            select(study.c.StudyInstanceUID, func.sum(content.c.size))
+            .select_from(join_upwards(Level.IMAGE, Level.STUDY.depth))
+            .join(content, content.c.sop_instance_uid == image.c.SOPInstanceUID)
+            .group_by(study.c.id, study.c.StudyInstanceUID)
+            .order_by(study.c.id)
+        )
+        with self._database.reading() as connection:
+            return {uid: int(size) for uid, size in connection.execute(statement)}
 
     def check(
         self,
@@ -222,6 +249,10 @@ class Archive:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _used_bytes(self) -> int:
+        with self._database.reading() as connection:
+            return int(connection.scalar(select(func.sum(content.c.size))) or 0)
 
     def _files(self, level: Level, where: ColumnElement[bool]) -> list[tuple[str, str, int]]:
         """Return SOP Instance UID, hash and size of the instances below rows of a level."""

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from dicomlab.archive._database import Database
 from dicomlab.archive._report import ImportReport, ImportRow, Outcome
+from dicomlab.archive._room import Room
 from dicomlab.archive._staging import Present, Staged, stage
 from dicomlab.archive._store import Store
 from dicomlab.archive._writer import add, known_contents
@@ -51,12 +52,13 @@ def import_files(
     paths: Iterable[str | os.PathLike[str]],
     bounds: Bounds,
     progress: Callable[[ImportProgress], None] | None,
+    room: Room,
 ) -> ImportReport:
     """Import what the paths hold; see `dicomlab.archive.Archive.import_`."""
     started = time.monotonic()
     report = ImportReport()
     listed = [os.fspath(path) for path in paths]
-    importer = _Importer(database, store, bounds)
+    importer = _Importer(database, store, bounds, room)
     try:
         with store.incoming() as folder:
             importer.run(folder, listed, progress)
@@ -78,10 +80,11 @@ def import_files(
 class _Importer:
     """One import: readers stage files ahead, one writer commits groups behind."""
 
-    def __init__(self, database: Database, store: Store, bounds: Bounds) -> None:
+    def __init__(self, database: Database, store: Store, bounds: Bounds, room: Room) -> None:
         self._database = database
         self._store = store
         self._bounds = bounds
+        self._room = room
         self._commits: list[Future[list[ImportRow]]] = []
 
     def run(
@@ -124,7 +127,9 @@ class _Importer:
             if isinstance(found, Refusal):
                 ahead.append(_refused(found))
             elif not isinstance(found, Drain):
-                ahead.append(readers.submit(stage, found, self._store, folder, self._bounds))
+                ahead.append(
+                    readers.submit(stage, found, self._store, folder, self._bounds, self._room)
+                )
             while ahead and (isinstance(found, Drain) or len(ahead) > _AHEAD):
                 yield _result(ahead.popleft())
         while ahead:
@@ -136,7 +141,7 @@ class _Importer:
         with self._database.reading() as connection:
             known = known_contents(connection, present)
         settled = [
-            stage(one.candidate, self._store, folder, self._bounds, again=True)
+            stage(one.candidate, self._store, folder, self._bounds, self._room, again=True)
             if isinstance(one, Present) and one.sha256 not in known
             else one
             for one in group

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dicomlab.archive._report import ImportRow, Outcome
+from dicomlab.archive._room import Room
 from dicomlab.archive._select import pack_header
 from dicomlab.archive._store import Store
 from dicomlab.archive._writer import Entry
 from dicomlab.catalog import dicom_json, instance_record
-from dicomlab.errors import HostileInputError, NonConformantError
+from dicomlab.errors import NonConformantError, RefusedError
 from dicomlab.safety import (
     Bounds,
     ByteSource,
@@ -59,7 +60,13 @@ class Present:
 
 
 def stage(
-    candidate: Candidate, store: Store, folder: Path, bounds: Bounds, *, again: bool = False
+    candidate: Candidate,
+    store: Store,
+    folder: Path,
+    bounds: Bounds,
+    room: Room,
+    *,
+    again: bool = False,
 ) -> Staged | Present | ImportRow:
     """Read a file once and say what it is; nothing is durable yet.
 
@@ -67,6 +74,8 @@ def stage(
     ----------
     folder
         Where temporary files of this import go.
+    room
+        What may still be written.
     again
         The store's own file of this content is not to be relied on: write it once more.
     """
@@ -82,9 +91,11 @@ def stage(
             if not again and store.holds(sha256, len(block)):
                 return Present(candidate, sha256)
             entry = look_at(MemoryBytes(block), sha256, bounds)
+            room.take(len(block))
             temporary = store.write_temporary(folder, [block])
         else:
             _check_beginning(block, bounds)
+            room.take(candidate.size)
             temporary, sha256 = _copy(stream, block, store, folder)
             with FileBytes(temporary) as written:
                 if not again and store.holds(sha256, written.size):
@@ -93,7 +104,7 @@ def stage(
                 entry = look_at(written, sha256, bounds)
     except UnreadableError as error:
         return _refused(candidate, error.reason, str(error))
-    except (NonConformantError, HostileInputError) as error:
+    except (NonConformantError, RefusedError) as error:
         if temporary is not None:
             temporary.unlink()
         reason = error.reason if isinstance(error, NonConformantError) else error.rule
