@@ -30,6 +30,8 @@ class Codestream:
     colour
         For JPEG, what the markers say of three components: ``"RGB"``, ``"YBR"``, or ``""`` where
         they say nothing. For JPEG 2000 ``"YBR"`` where a component transformation is undone.
+    tiles
+        How many tiles a JPEG 2000 image is made of.
     """
 
     rows: int
@@ -39,6 +41,7 @@ class Codestream:
     process: int = 0
     is_signed: bool = False
     colour: str = ""
+    tiles: int = 1
 
 
 def read_jpeg(data: bytes) -> Codestream:
@@ -99,6 +102,9 @@ def read_jpeg2000(data: bytes) -> Codestream:
         position += 2 + struct.unpack_from(">H", data, position + 2)[0]
     if not (width > left and height > top and tile_w and tile_h):
         raise damaged("JPEG 2000", "an image without size")
+    tile_left, tile_top = struct.unpack_from(">II", data, start + 32)
+    if tile_left > left or tile_top > top:
+        raise damaged("JPEG 2000", "its tiles begin within the image")
     return Codestream(
         height - top,
         width - left,
@@ -106,7 +112,23 @@ def read_jpeg2000(data: bytes) -> Codestream:
         (depth & 0x7F) + 1,
         is_signed=depth > 0x7F,
         colour="YBR" if transformed else "",
+        tiles=-(-(width - tile_left) // tile_w) * -(-(height - tile_top) // tile_h),
     )
+
+
+def tiles_present(data: bytes) -> int:
+    """Return how many tiles a JPEG 2000 codestream has parts of (ISO/IEC 15444-1 A.4.2)."""
+    found: set[int] = set()
+    position = data.find(b"\xff\x4f\xff\x51") + 2
+    while position + 12 <= len(data) and data[position : position + 2] != b"\xff\x90":
+        position += 2 + int(struct.unpack_from(">H", data, position + 2)[0])
+    while position + 12 <= len(data) and data[position : position + 2] == b"\xff\x90":
+        tile, length = struct.unpack_from(">HI", data, position + 4)
+        found.add(tile)
+        if length < 12:  # 0 for the last part: it reaches to the end
+            break
+        position += length
+    return len(found)
 
 
 def damaged(name: str, why: str) -> NonConformantError:

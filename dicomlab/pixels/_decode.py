@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicomlab.errors import HostileInputError, NonConformantError, UnsupportedError
-from dicomlab.pixels._codestream import Codestream, damaged, read_jpeg, read_jpeg2000
+from dicomlab.pixels._codestream import (
+    Codestream,
+    damaged,
+    read_jpeg,
+    read_jpeg2000,
+    tiles_present,
+)
 from dicomlab.pixels._description import FrameDescription
 from dicomlab.safety import DEFAULT_BOUNDS, Bounds
 from dicomlab.standard import transfer_syntax
@@ -231,6 +237,9 @@ def _is_rgb(stream: Codestream, description: FrameDescription) -> bool:
 
 def _jpeg2000(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
     stream = _checked(read_jpeg2000(encoded), description)
+    if stream.tiles > 1 and tiles_present(encoded) < stream.tiles:
+        # OpenJPEG leaves what is missing black, and says nothing.
+        raise damaged("JPEG 2000", f"it lacks some of its {stream.tiles} tiles")
     start = encoded.find(b"\xff\x4f\xff\x51")
     _call("JPEG 2000", imagecodecs.jpeg2k_decode, encoded[start:], stream, out, numthreads=1)
 

@@ -256,7 +256,7 @@ def _jpeg_2000_tricks(frame: bytes) -> Iterator[Hostile]:
     yield _compressed("j2k-huge-agreed", huge, JPEG_2000, "undecodable: frame_ratio",
                       rows=most, columns=most)  # fmt: skip
     single = with_siz(20, ">II", 1, 1)
-    yield _compressed("j2k-tiles-of-one", single, JPEG_2000, "accepted")
+    yield _compressed("j2k-tiles-of-one", single, JPEG_2000, _DAMAGED)
     tiles = bytearray(huge)
     struct.pack_into(">II", tiles, at + 20, 1, 1)
     yield _compressed("j2k-tile-bomb", bytes(tiles), JPEG_2000, "undecodable: frame_ratio",

@@ -12,6 +12,7 @@ from dicomlab.safety import Bounds, MemoryBytes, PixelDataLocation
 
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 RLE = "1.2.840.10008.1.2.5"
+JPEG_2000 = "1.2.840.10008.1.2.4.90"
 
 
 class Attributes(dict):
@@ -230,3 +231,47 @@ def test_a_declared_size_beyond_the_bounds_is_refused():
         FrameDescription.from_attributes(given, "1", bounds=Bounds(image_bytes=1 << 20))
 
     assert caught.value.rule == "image_bytes"
+
+
+def two_tiles() -> tuple[np.ndarray, bytes, bytes]:
+    """Return two JPEG 2000 images joined as tiles, and the stream without and with the second.
+
+    Tiles are coded apart, so those of 64 by 64 from the origin may be images of their own
+    (ISO/IEC 15444-1 B.3): only the image size and the number of the second tile are other.
+    """
+    left = np.arange(4096, dtype=np.uint8).reshape(64, 64)
+    streams = [
+        bytes(imagecodecs.jpeg2k_encode(plane, level=0, codecformat="j2k", reversible=True))
+        for plane in (left, left[::-1])
+    ]
+    starts = [stream.index(b"\xff\x90") for stream in streams]
+    head = bytearray(streams[0][: starts[0]])
+    struct.pack_into(">I", head, 8, 128)  # Xsiz
+    first = streams[0][starts[0] : -2]
+    second = bytearray(streams[1][starts[1] : -2])
+    struct.pack_into(">H", second, 4, 1)  # Isot
+    end = b"\xff\xd9"
+    return (
+        np.hstack((left, left[::-1])),
+        bytes(head + first) + end,
+        bytes(head + first + second) + end,
+    )
+
+
+def test_tiles_of_jpeg_2000_are_joined():
+    """An image may be coded in tiles, each by itself."""
+    expected, _, whole = two_tiles()
+    description = FrameDescription(64, 128, 1, 8, 8, 7, transfer_syntax_uid=JPEG_2000)
+
+    assert decode_frame(whole, description).tolist() == expected.tolist()
+
+
+def test_a_jpeg_2000_frame_without_one_of_its_tiles_is_refused():
+    """OpenJPEG leaves the place of the missing one black: that is no stored value."""
+    _, half, _ = two_tiles()
+    description = FrameDescription(64, 128, 1, 8, 8, 7, transfer_syntax_uid=JPEG_2000)
+
+    with pytest.raises(NonConformantError, match="lacks some of its 2 tiles") as refusal:
+        decode_frame(half, description)
+
+    assert refusal.value.reason == "damaged-frame"
