@@ -41,6 +41,7 @@ COLUMNS: dict[Level, tuple[str, ...]] = {
 }  # fmt: skip
 """What `find` shows of each level unless asked for more."""
 
+_COUNTED = 100
 _WHOLE = frozenset(("IS", "US", "SS", "UL", "SL"))
 _REAL = frozenset(("DS", "FL", "FD"))
 
@@ -155,7 +156,9 @@ class Collection:
         raise NotFoundError(f"No {level.lower()} has {UNIQUE_KEY[level]} {uid} here.")
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {len(self.find())} studies>"
+        found = sum(1 for _ in self.source.records(Query(Level.STUDY, limit=_COUNTED)))
+        more = " or more" if found == _COUNTED else ""
+        return f"<{type(self).__name__}: {found} studies{more}>"
 
     def _repr_html_(self) -> str:
         return self.find(limit=20).to_html(index=False)

@@ -120,20 +120,30 @@ class Archive:
             raise NotFoundError(f"The archive holds no instance {sop_instance_uid}.")
         return unpack_header(packed)
 
-    def instances(self, series_instance_uid: str) -> list[InstanceData]:
+    def instances(
+        self, series_instance_uid: str, *, sop_instance_uid: str | None = None
+    ) -> list[InstanceData]:
         """Return the instances of a series: headers now, frames when they are asked for.
+
+        Parameters
+        ----------
+        series_instance_uid
+            Which series.
+        sop_instance_uid
+            The only instance that is wanted of it.
 
         Raises
         ------
         NotFoundError
-            The archive holds no such series.
+            The archive holds no such series, or no such instance in it.
         """
         series = TABLES[Level.SERIES].entity
         found = []
         layouts: Layouts = {}
-        for uid, sha256, size in self._files(
-            Level.SERIES, series.c.SeriesInstanceUID == series_instance_uid
-        ):
+        wanted = series.c.SeriesInstanceUID == series_instance_uid
+        if sop_instance_uid is not None:
+            wanted &= TABLES[Level.IMAGE].entity.c.SOPInstanceUID == sop_instance_uid
+        for uid, sha256, size in self._files(Level.SERIES, wanted):
             header = read_header(StoredBytes(self._store.path_of(sha256), size))
             header.share_layout(layouts)
             frames = FileFrames(self._store.path_of(sha256), header) if header.pixel_data else None

@@ -128,9 +128,9 @@ class Instance(_Handle):
     @property
     def data(self) -> InstanceData:
         """Its attributes, and its frames when they are read."""
-        for one in self.source.instances(self._uid("SeriesInstanceUID")):
-            if one.sop_instance_uid == self.uid:
-                return one
+        series = self._uid("SeriesInstanceUID")
+        for one in self.source.instances(series, sop_instance_uid=self.uid):
+            return one
         raise NotFoundError(f"The source no longer holds instance {self.uid}.")
 
     def pixels(self, frame: int = 0) -> NDArray[np.generic]:

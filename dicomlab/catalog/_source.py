@@ -75,8 +75,10 @@ class Finds(Protocol):
 class ReadsHeaders(Protocol):
     """Gives attributes without pixels."""
 
-    def instances(self, series_instance_uid: str) -> Sequence[InstanceData]:
-        """Return the instances of a series.
+    def instances(
+        self, series_instance_uid: str, *, sop_instance_uid: str | None = None
+    ) -> Sequence[InstanceData]:
+        """Return the instances of a series, or the one of them that is named.
 
         Raises
         ------

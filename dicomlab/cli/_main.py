@@ -147,6 +147,14 @@ def _words(words: tuple[str, ...]) -> tuple[str | None, dict[str, Any]]:
 @click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="OUT.ome.zarr")
 @click.option("--series", help="Which series of the PATH, by UID.")
 @click.option("--part", type=click.IntRange(min=1), help="Which volume of the series, from 1.")
+@click.option("--allow-tilt", is_flag=True, help="Take a tilted stack, with its exact affine.")
+@click.option("--gaps", type=click.Choice(["split"]), help="Open what lies between as parts.")
+@click.option("--duplicates", type=click.Choice(["first"]), help="Keep one plane of each place.")
+@click.option("--split-by", metavar="KEYWORD", help="What tells planes in one place apart.")
+@click.option("--tolerance-mm", type=click.FloatRange(min=0), help="What counts as rounding.")
+@click.option(
+    "--slice-spacing-mm", type=click.FloatRange(min=0, min_open=True), help="Of one slice."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a volume that is there already.")
 @click.option("--check", is_flag=True, help="Read it back and compare, voxel for voxel.")
 @archive_option
@@ -162,11 +170,17 @@ def convert(
     overwrite: bool,
     check: bool,
     as_json: bool,
+    **remedies: Any,
 ) -> int:
-    """Write a series as one OME-Zarr volume with a pyramid."""
+    """Write a series as one OME-Zarr volume with a pyramid.
+
+    What forms no regular grid is refused with the reason; the options that name a remedy are those
+    of `series.volume()`.
+    """
     from dicomlab.omezarr import verify, write  # noqa: PLC0415
 
-    volume = _volume(what, series, part, archive)
+    asked = {name: value for name, value in remedies.items() if value not in (None, False)}
+    volume = _volume(what, series, part, archive, asked)
     with bar("converting", "slices") as progress:
         written = write(volume, target, overwrite=overwrite, progress=progress)
     facts: dict[str, Any] = {
@@ -187,26 +201,37 @@ def convert(
     return FAILED if check and not found.is_equal else 0
 
 
-def _volume(what: str, series: str | None, part: int | None, archive: str | None) -> Volume:
+def _volume(
+    what: str, series: str | None, part: int | None, archive: str | None, remedies: dict[str, Any]
+) -> Volume:
     """Return the one volume that the words of a command name, or list what there is."""
-    from dicomlab.errors import NotFoundError  # noqa: PLC0415
+    from dicomlab.errors import GeometryError, NotFoundError  # noqa: PLC0415
 
     if re.fullmatch(r"[0-9.]+", what) and not Path(what).exists():
         chosen = _collection(None, archive).series(what)
     else:
         collection = _collection(what, None)
-        uids = collection.find("series")["SeriesInstanceUID"].tolist()
+        table = collection.find("series")
+        uids = table["SeriesInstanceUID"].tolist()
         if not uids:
             raise NotFoundError(
                 "PATH holds no series: `dicomlab find PATH` says what was left out."
             )
         if series is None and len(uids) != 1:
-            listed = "".join(f"\n  {uid}" for uid in uids[:20])
+            shown = zip(
+                uids, table["Modality"], table["NumberOfSeriesRelatedInstances"], strict=True
+            )
+            listed = "".join(f"\n  {uid}  {kind}, {n} instances" for uid, kind, n in [*shown][:20])
             raise NotFoundError(f"PATH holds {len(uids)} series; choose one by --series:{listed}")
         chosen = collection.series(series or uids[0])
     if part is None:
-        return chosen.volume()
-    volumes = chosen.volumes()
+        try:
+            return chosen.volume(**remedies)
+        except GeometryError as error:
+            if error.reason == "several-volumes":
+                error.args = (f"{error} Choose one by --part, from 1.",)
+            raise
+    volumes = chosen.volumes(skip_refused=True, **remedies)
     if part > len(volumes):
         raise NotFoundError(f"The series has {len(volumes)} volume(s): no part {part}.")
     return volumes[part - 1]

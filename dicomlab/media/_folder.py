@@ -114,13 +114,22 @@ class FolderSource:
         for record in query.arrange(self._matching(contents, query)):
             yield {keyword: record.get(keyword) for keyword in query.keywords}
 
-    def instances(self, series_instance_uid: str) -> list[InstanceData]:
+    def instances(
+        self, series_instance_uid: str, *, sop_instance_uid: str | None = None
+    ) -> list[InstanceData]:
         """Return the instances of a series by number: headers now, frames when asked for.
+
+        Parameters
+        ----------
+        series_instance_uid
+            Which series.
+        sop_instance_uid
+            The only instance that is wanted of it.
 
         Raises
         ------
         NotFoundError
-            No such series lies here.
+            No such series lies here, or no such instance in it.
         StorageError
             A file cannot be read any more.
         """
@@ -128,6 +137,10 @@ class FolderSource:
         uids = contents.series.get(series_instance_uid)
         if uids is None:
             raise NotFoundError(f"The folder holds no series {series_instance_uid}.")
+        if sop_instance_uid is not None:
+            uids = [uid for uid in uids if uid == sop_instance_uid]
+            if not uids:
+                raise NotFoundError(f"The series holds no instance {sop_instance_uid}.")
         layouts: Layouts = {}
         return [self._instance(contents.entries[uid], layouts) for uid in uids]
 

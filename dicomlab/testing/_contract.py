@@ -249,6 +249,19 @@ class RetrievesContract(FindsContract):
 class ReadsHeadersContract(FindsContract):
     """What every source promises that gives attributes without pixels."""
 
+    def test_a_series_gives_the_instance_that_is_named(
+        self, source: Browsable, held: list[Dataset]
+    ) -> None:
+        """That one and no other; one that another series holds is not found."""
+        first = held[0]
+        other = next(one for one in held if one.SeriesInstanceUID != first.SeriesInstanceUID)
+
+        found = source.instances(first.SeriesInstanceUID, sop_instance_uid=first.SOPInstanceUID)
+
+        assert [one.sop_instance_uid for one in found] == [first.SOPInstanceUID]
+        with pytest.raises(NotFoundError):
+            source.instances(first.SeriesInstanceUID, sop_instance_uid=other.SOPInstanceUID)
+
     def test_a_series_gives_its_instances(self, source: Browsable, held: list[Dataset]) -> None:
         """All of them, with their attributes, and their frames for when they are wanted."""
         series = held[0].SeriesInstanceUID

@@ -275,3 +275,19 @@ def test_help_loads_nothing_heavy():
     )
 
     assert said.stdout.strip().endswith("[]")
+
+
+def test_convert_takes_the_remedy_that_the_refusal_names(run, tmp_path: Path):
+    """A gap is refused with its reason; with --gaps split each side is a part."""
+    phantoms.write(phantoms.with_gap(phantoms.thorax_ct(slices=9, rows=16)), tmp_path / "gap")
+
+    refused = run("convert", tmp_path / "gap", "--to", tmp_path / "v.ome.zarr")
+    several = run("convert", tmp_path / "gap", "--to", tmp_path / "v.ome.zarr", "--gaps", "split")
+    part = run("convert", tmp_path / "gap", "--to", tmp_path / "v.ome.zarr", "--gaps", "split",
+               "--part", "1", "--check")  # fmt: skip
+
+    assert refused.exit_code == 1
+    assert "gap" in refused.stderr
+    assert several.exit_code == 1
+    assert "--part" in several.stderr
+    assert part.exit_code == 0, part.stderr
