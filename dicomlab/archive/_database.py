@@ -17,8 +17,10 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     select,
     text,
+    update,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -33,6 +35,7 @@ TEXT_LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES)
 """Levels with a trigram index of their text, for wildcards that begin with ``*``."""
 
 _BUSY_TIMEOUT_MS = 60_000
+_VERSION = select(about.c.value).where(about.c.name == "schema")
 
 
 class Database:
@@ -60,6 +63,7 @@ class Database:
         with self.writing() as connection:
             if not self._is_sqlite:
                 _postgresql.make_schema(connection)
+            self._upgrade(connection)
             metadata.create_all(connection)
             for level in TEXT_LEVELS:
                 if self._is_sqlite:
@@ -69,15 +73,28 @@ class Database:
                     ))  # fmt: skip
             if not self._is_sqlite:
                 _postgresql.make_texts(connection, [f"{one.lower()}_text" for one in TEXT_LEVELS])
-            version = connection.scalar(select(about.c.value).where(about.c.name == "schema"))
-            if version is None:
+            if connection.scalar(_VERSION) is None:
                 row = {"name": "schema", "value": str(SCHEMA_VERSION)}
                 connection.execute(insert(about), row)
-            elif int(version) != SCHEMA_VERSION:
-                raise UnsupportedError(
-                    f"The archive's index has schema version {version}, this dicomlab reads "
-                    f"{SCHEMA_VERSION}. Open it with the dicomlab that made it, or a newer one."
-                )
+
+    @staticmethod
+    def _upgrade(connection: Connection) -> None:
+        """Bring the tables of an older dicomlab to today's, or refuse those of a newer one."""
+        if not inspect(connection).has_table(about.name):
+            return
+        version = int(connection.scalar(_VERSION) or SCHEMA_VERSION)
+        if version > SCHEMA_VERSION:
+            raise UnsupportedError(
+                f"The archive's index has schema version {version}, this dicomlab reads "
+                f"{SCHEMA_VERSION}. Open it with the dicomlab that made it, or a newer one."
+            )
+        if version < SCHEMA_VERSION:
+            from dicomlab.archive._migrations import upgrade  # noqa: PLC0415  seldom needed
+
+            upgrade(connection, version)
+            connection.execute(
+                update(about).where(about.c.name == "schema").values(value=str(SCHEMA_VERSION))
+            )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -32,7 +32,7 @@ from sqlalchemy.types import TypeEngine
 from dicomlab.catalog import NUMBER_VRS
 from dicomlab.standard import LEVEL_KEYS, Level, attribute
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _LONGEST_INDEXED = 600
 
@@ -193,6 +193,8 @@ content = Table(
     Column("header", LargeBinary, nullable=False),
 )
 """One row a file of the store; an instance points to the one that is current."""
+
+Index("content_size", content.c.size)  # a quota sums them
 
 odd = Table("odd", metadata, Column("keyword", Text, primary_key=True))
 """Keys of one value that some data set gave several, or nonsense where a number belongs: for these
