@@ -197,8 +197,8 @@ def _refuse_what_is_no_plane(attributes: Attributes, description: FrameDescripti
         "MONOCHROME"
     ):
         raise UnsupportedError(
-            "PhotometricInterpretation (0028,0004) is "
-            f"{description.photometric_interpretation}: a volume holds single values. "
+            "PhotometricInterpretation (0028,0004) is not MONOCHROME1 or MONOCHROME2, or there are "
+            "several samples a pixel: a volume holds single values. "
             "Open its frames as pictures instead.",
             sop_class_uid=attributes.string("SOPClassUID"),
         )

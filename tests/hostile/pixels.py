@@ -10,6 +10,7 @@ import imagecodecs
 import numpy as np
 
 from tests.hostile.parts import (
+    CANARY,
     EXPLICIT,
     HTJ2K,
     ITEM_END,
@@ -49,6 +50,8 @@ def dimensions() -> Iterator[Hostile]:
                                          ("four", 2, 2, 4)):  # fmt: skip
         odd = image(1, rows=rows, columns=columns, samples=samples, colours=b"YBR_FULL_422")
         yield Hostile(f"subsampled-{name}", "dimensions", file(odd), _BAD)
+    named = image(4, colours=CANARY)
+    yield Hostile("photometric-name", "dimensions", file(named), "accepted")
     no_pixels = image(2, {0x7FE00010: element(0x7FE00010, "OB")})
     yield Hostile("no-pixels", "dimensions", file(no_pixels), _CUT)
 

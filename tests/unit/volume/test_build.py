@@ -326,7 +326,7 @@ def test_an_acquisition_in_steps_is_one_volume(tmp_path):
 
 def test_colours_are_no_volume(tmp_path):
     """A volume holds single values."""
-    with pytest.raises(UnsupportedError, match="RGB"):
+    with pytest.raises(UnsupportedError, match="a volume holds single values"):
         volumes(instances_of(phantoms.colour(frames=2, rows=24), tmp_path))
 
 
