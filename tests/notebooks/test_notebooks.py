@@ -1,5 +1,6 @@
 """Every notebook runs from a clean kernel, top to bottom, and shows what it promises."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -36,7 +37,11 @@ def test_quickstart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     notebook = run("01_quickstart.ipynb", tmp_path, monkeypatch)
 
     said = "".join(out.get("text", "") for out in outputs(notebook))
-    assert "ml of lung at a mean of -" in said
+    lung = re.search(r"(\d+) ml of lung at a mean of (-\d+) HU", said)
+    assert lung is not None
+    # The phantom's lungs are filled with about -850 HU; a chest holds some litres of them.
+    assert 2000 < int(lung[1]) < 8000
+    assert -880 < int(lung[2]) < -820
     shown = [kind for out in outputs(notebook) for kind in out.get("data", {})]
     assert "image/png" in shown
     assert "application/vnd.jupyter.widget-view+json" in shown
