@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pydicom
@@ -67,14 +68,14 @@ def run(repeat: int) -> list[Result]:
                    peer_name=f"pydicom {pydicom.__version__}", goal=8.0)
         ]  # fmt: skip
         try:
-            import dicomsdl
-        except ImportError:
+            peer = f"dicomsdl {version('dicomsdl')}"
+        except PackageNotFoundError:
             results.append(
                 missing(name, "s", "dicomsdl", "pip install dicomsdl to compare", goal=1.3)
             )
         else:
             results.append(
                 beside(name, lambda: ours(paths), lambda: with_dicomsdl(paths), repeat=repeat,
-                       unit="s", peer_name=f"dicomsdl {dicomsdl.__version__}", goal=1.3)
+                       unit="s", peer_name=peer, goal=1.3)
             )  # fmt: skip
     return results
