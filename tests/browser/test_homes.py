@@ -319,6 +319,9 @@ def lab(held, home, tmp_path_factory) -> Iterator[tuple[str, str]]:
 
 def run_cell(page: Page, number: int) -> None:
     """Run one cell as a reader does, and wait until the kernel says that it is done."""
+    # A cell that is run before the kernel has answered is dropped without a word.
+    indicator = page.locator(".jp-Notebook-ExecutionIndicator")
+    expect(indicator).to_have_attribute("data-status", "idle", timeout=60_000)
     cell = page.locator(".jp-CodeCell").nth(number)
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
