@@ -11,18 +11,30 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
 from unicodedata import category
 
 import click
 
+if TYPE_CHECKING:
+    from dicomlab._face import Collection
+
 FAILED, WRONG_CALL, PARTLY = 1, 2, 3
 P = ParamSpec("P")
 
+port_type = click.IntRange(0, 65535)
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
 archive_option = click.option(
     "--archive", metavar="FOLDER", help="The archive to use instead of the one in DICOMLAB_HOME."
 )
+
+
+def collection_of(source: str | None, archive: str | None) -> Collection:
+    """Return what a SOURCE names: a path, or by default the archive."""
+    from dicomlab._face import open as open_path  # noqa: PLC0415
+    from dicomlab._face import open_archive  # noqa: PLC0415
+
+    return open_path(source) if source else open_archive(archive)
 
 
 def plain(text: str) -> str:

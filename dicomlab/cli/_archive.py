@@ -1,0 +1,30 @@
+"""``dicomlab archive …``: looking after the archive."""
+
+from __future__ import annotations
+
+import click
+
+from dicomlab.cli._frame import FAILED, PARTLY, answer, archive_option, bar, command, json_option
+
+
+@click.group("archive")
+def archive_group() -> None:
+    """Look after the archive."""
+
+
+@archive_group.command("check")
+@click.option("--repair", is_flag=True, help="Index whole files; set damaged ones aside.")
+@click.option("--rebuild", is_flag=True, help="Repair, and make the index anew from the files.")
+@archive_option
+@json_option
+@command
+def check_archive(archive: str | None, *, repair: bool, rebuild: bool, as_json: bool) -> int:
+    """Compare every stored file with its SHA-256 and with the index."""
+    from dicomlab._face import open_archive  # noqa: PLC0415
+
+    with open_archive(archive) as held, bar("checking", "files") as update:
+        report = held.source.check(repair=repair, rebuild=rebuild, progress=update)
+    answer(report.to_dict(), as_json=as_json, text=str(report))
+    if report.is_sound:
+        return 0
+    return PARTLY if report.is_repaired_in_part else FAILED
