@@ -242,10 +242,17 @@ def open_archive(
     index: str | None = None,
     quota_bytes: int | None = None,
 ) -> Archive:
-    """Open the archive at a folder, by default under ``DICOMLAB_HOME``; it is made where absent.
+    """Open the archive at a folder, by default the configured one; it is made where absent.
 
     Its index is SQLite in the folder, or a PostgreSQL database by its URL. What would make the
-    stored files larger than ``quota_bytes`` is refused.
+    stored files larger than ``quota_bytes`` is refused. What is not said here is what the table
+    ``archive`` of ``config.toml`` under ``DICOMLAB_HOME`` says; the folder ``archive`` there
+    where it says nothing.
+
+    Raises
+    ------
+    RefusedError
+        The configuration cannot be used; the message names what is wrong in it.
     """
     return Archive(Store.open(location, index=index, quota_bytes=quota_bytes))
 
@@ -259,8 +266,12 @@ def open(location: PathOrText) -> Folder:  # noqa: A001  the public name of DESI
         There is no such path.
     UnsupportedError
         The location is a URL: those are not opened yet.
+    ValueError
+        The location is empty: the current folder is ``"."``.
     """
     text = fspath(location)
+    if not text.strip():
+        raise ValueError('The location is empty: give a path; the current folder is "."')
     if "://" in text:
         raise UnsupportedError(
             "open() takes a path: a folder, a file or a zip on this machine, no URL."

@@ -3,6 +3,7 @@
 from dicomlab.archive._archive import Archive
 from dicomlab.archive._findings import CheckReport, CheckRow, Problem
 from dicomlab.archive._import import ImportProgress
+from dicomlab.archive._place import Place
 from dicomlab.archive._report import ImportReport, ImportRow, Outcome
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "ImportReport",
     "ImportRow",
     "Outcome",
+    "Place",
     "Problem",
 ]

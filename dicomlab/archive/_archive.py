@@ -8,15 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import URL, ColumnElement, Select, func, make_url, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, ColumnElement, Select, func, select
 
-from dicomlab import config
 from dicomlab.archive import _files
 from dicomlab.archive._check import check_archive
 from dicomlab.archive._database import Database
 from dicomlab.archive._findings import CheckReport
 from dicomlab.archive._import import ImportProgress, import_files
+from dicomlab.archive._place import Place, find_place
 from dicomlab.archive._report import ImportReport
 from dicomlab.archive._room import Room
 from dicomlab.archive._schema import TABLES, content
@@ -33,15 +32,14 @@ class Archive:
 
     What it acknowledges is on disk. Any thread may use it, and several processes at once.
 
-    Parameters
+    Attributes
     ----------
-    folder, index, quota_bytes
-        Where it is, or will be; see `Archive.open`.
+    place
+        Where it is; see `Archive.open`.
     """
 
-    def __init__(
-        self, folder: Path, index: str | URL | None = None, quota_bytes: int | None = None
-    ) -> None:
+    def __init__(self, place: Place) -> None:
+        folder = Path(place.location)
         try:
             _files.make_folder(folder)
         except OSError as error:
@@ -49,12 +47,11 @@ class Archive:
                 f"The archive's folder cannot be made: {error.strerror}. "
                 "Check DICOMLAB_HOME and the permissions of the folder above."
             ) from error
+        self.place = place
         self._folder = folder
-        self._quota_bytes = quota_bytes
+        self._quota_bytes = place.quota_bytes
         self._store = Store(folder)
-        self._database = Database(
-            folder / "index.sqlite3" if index is None else _database_url(index)
-        )
+        self._database = Database(folder / "index.sqlite3" if place.index is None else place.index)
 
     @classmethod
     def open(
@@ -66,10 +63,13 @@ class Archive:
     ) -> Self:
         """Open the archive in a folder; it is made where there is none.
 
+        What is not said here stands in the table ``archive`` of the configuration
+        (`dicomlab.config`), which is about the archive at its ``location`` and no other.
+
         Parameters
         ----------
         location
-            The folder; by default ``archive`` in `dicomlab.config.home`.
+            The folder; by default the configured one, or ``archive`` in `dicomlab.config.home`.
         index
             URL of a PostgreSQL database for the index (``postgresql+psycopg://user@host/name``);
             by default it is a file of SQLite in the folder. One database serves one archive.
@@ -86,13 +86,17 @@ class Archive:
             location is a URL.
         MissingDependencyError
             The driver of PostgreSQL is not installed.
+        RefusedError
+            The configuration cannot be used; the message names what is wrong in it.
+        ValueError
+            The location is empty, or the index is no URL.
         """
-        if location is not None and "://" in os.fspath(location):
+        place = find_place(location, index, quota_bytes)
+        if "://" in place.location:
             raise UnsupportedError(
                 "An archive lies in a folder of this machine: give its path, no URL."
             )
-        folder = config.home() / "archive" if location is None else Path(location)
-        return cls(folder.expanduser().absolute(), index, quota_bytes)
+        return cls(place)
 
     def records(self, query: Query) -> Iterator[Record]:
         """Yield one record for each entity that matches, in the order asked for.
@@ -276,13 +280,3 @@ class Archive:
         )
         with self._database.reading() as connection:
             return [(uid, sha256, size) for uid, sha256, size in connection.execute(statement)]
-
-
-def _database_url(index: str | URL) -> URL:
-    try:
-        return make_url(index)
-    except ArgumentError:
-        # Without the URL: it may hold a password.
-        raise ValueError(
-            "The archive's index needs a URL that begins with postgresql+psycopg://"
-        ) from None

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import click
 
-from dicomlab.cli._frame import FAILED, PARTLY, answer, archive_option, bar, command, json_option
+from dicomlab.cli._frame import (
+    FAILED,
+    PARTLY,
+    ArchiveChoice,
+    answer,
+    archive_option,
+    bar,
+    command,
+    json_option,
+)
 
 
 @click.group("archive")
@@ -18,11 +27,9 @@ def archive_group() -> None:
 @archive_option
 @json_option
 @command
-def check_archive(archive: str | None, *, repair: bool, rebuild: bool, as_json: bool) -> int:
+def check_archive(archive: ArchiveChoice, *, repair: bool, rebuild: bool, as_json: bool) -> int:
     """Compare every stored file with its SHA-256 and with the index."""
-    from dicomlab._face import open_archive  # noqa: PLC0415
-
-    with open_archive(archive) as held, bar("checking", "files") as update:
+    with archive.open() as held, bar("checking", "files") as update:
         report = held.source.check(repair=repair, rebuild=rebuild, progress=update)
     answer(report.to_dict(), as_json=as_json, text=str(report))
     if report.is_sound:

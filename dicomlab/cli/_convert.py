@@ -10,6 +10,7 @@ import click
 
 from dicomlab.cli._frame import (
     FAILED,
+    ArchiveChoice,
     answer,
     archive_option,
     bar,
@@ -45,7 +46,7 @@ def convert(
     target: Path,
     series: str | None,
     part: int | None,
-    archive: str | None,
+    archive: ArchiveChoice,
     *,
     overwrite: bool,
     check: bool,
@@ -82,7 +83,11 @@ def convert(
 
 
 def _volume(
-    what: str, series: str | None, part: int | None, archive: str | None, remedies: dict[str, Any]
+    what: str,
+    series: str | None,
+    part: int | None,
+    archive: ArchiveChoice,
+    remedies: dict[str, Any],
 ) -> Volume:
     """Return the one volume that the words of a command name, or list what there is."""
     from dicomlab.errors import GeometryError, NotFoundError  # noqa: PLC0415
@@ -90,7 +95,7 @@ def _volume(
     if re.fullmatch(r"[0-9.]+", what) and not Path(what).exists():
         chosen = collection_of(None, archive).series(what)
     else:
-        collection = collection_of(what, None)
+        collection = collection_of(what, archive)
         table = collection.find("series")
         uids = table["SeriesInstanceUID"].tolist()
         if not uids:

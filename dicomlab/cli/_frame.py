@@ -10,31 +10,84 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 from unicodedata import category
 
 import click
 
 if TYPE_CHECKING:
-    from dicomlab._face import Collection
+    from dicomlab._face import Archive, Collection
 
 FAILED, WRONG_CALL, PARTLY = 1, 2, 3
 P = ParamSpec("P")
+T = TypeVar("T")
 
 port_type = click.IntRange(0, 65535)
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
-archive_option = click.option(
-    "--archive", metavar="FOLDER", help="The archive to use instead of the one in DICOMLAB_HOME."
+
+
+def _not_empty(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty; leave it away for what is configured.")
+    return value
+
+
+_archive_option = click.option(
+    "--archive",
+    metavar="FOLDER",
+    callback=_not_empty,
+    help="The archive to use instead of the configured one.",
+)
+_index_option = click.option(
+    "--index",
+    metavar="URL",
+    callback=_not_empty,
+    help="The database of its index instead of the configured one.",
 )
 
 
-def collection_of(source: str | None, archive: str | None) -> Collection:
+@dataclass(frozen=True, slots=True)
+class ArchiveChoice:
+    """Which archive a command is about: what ``--archive`` and ``--index`` say, if anything."""
+
+    location: str | None
+    index: str | None
+
+    def open(self) -> Archive:
+        """Open it."""
+        from dicomlab._face import open_archive  # noqa: PLC0415
+
+        try:
+            return open_archive(self.location, index=self.index)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+
+
+def archive_option(function: Callable[..., T]) -> Callable[..., T]:
+    """Take ``--archive`` and ``--index``, and give the command its choice as ``archive``."""
+
+    @_archive_option
+    @_index_option
+    @wraps(function)
+    def chosen(*args: Any, archive: str | None, index: str | None, **kwargs: Any) -> T:
+        return function(*args, archive=ArchiveChoice(archive, index), **kwargs)
+
+    return chosen
+
+
+def collection_of(source: str | None, archive: ArchiveChoice) -> Collection:
     """Return what a SOURCE names: a path, or by default the archive."""
     from dicomlab._face import open as open_path  # noqa: PLC0415
-    from dicomlab._face import open_archive  # noqa: PLC0415
 
-    return open_path(source) if source else open_archive(archive)
+    if source is None:
+        return archive.open()
+    if not source.strip():
+        raise click.UsageError("SOURCE is empty; leave it away for the archive.")
+    return open_path(source)
 
 
 def plain(text: str) -> str:

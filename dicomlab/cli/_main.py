@@ -12,6 +12,7 @@ from dicomlab.cli._convert import convert
 from dicomlab.cli._frame import (
     PARTLY,
     WRONG_CALL,
+    ArchiveChoice,
     answer,
     archive_option,
     bar,
@@ -44,11 +45,9 @@ for _command in (archive_group, convert, view, serve):
 @archive_option
 @json_option
 @command
-def import_(paths: tuple[str, ...], archive: str | None, *, as_json: bool) -> int:
+def import_(paths: tuple[str, ...], archive: ArchiveChoice, *, as_json: bool) -> int:
     """Bring files, folders, zips and tars into the archive, and report on each."""
-    from dicomlab._face import open_archive  # noqa: PLC0415
-
-    with open_archive(archive) as held, bar("importing", "files") as update:
+    with archive.open() as held, bar("importing", "files") as update:
         report = held.import_(*paths, progress=lambda done: update(done.files, done.total_files))
     answer(report.to_dict(), as_json=as_json, text=str(report))
     return 0 if report.is_complete else PARTLY
@@ -75,7 +74,7 @@ def find(
     include: tuple[str, ...],
     limit: int | None,
     order_by: tuple[str, ...],
-    archive: str | None,
+    archive: ArchiveChoice,
     *,
     as_json: bool,
 ) -> int:
@@ -91,7 +90,9 @@ def find(
     collection = collection_of(source, archive)
     found = collection.find(level, include=include, limit=limit, order_by=order_by, **matches)
     if as_json:
-        click.echo(found.to_json(orient="records", date_format="iso", indent=2, force_ascii=False))
+        for keyword in found.select_dtypes("datetime"):
+            found[keyword] = found[keyword].dt.strftime("%Y-%m-%d")
+        click.echo(found.to_json(orient="records", indent=2, force_ascii=False))
     elif found.empty:
         say("Nothing matches.")
     else:

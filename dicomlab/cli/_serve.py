@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from dicomlab.cli._frame import (
+    ArchiveChoice,
     answer,
     archive_option,
     collection_of,
@@ -19,6 +19,7 @@ from dicomlab.cli._frame import (
 
 if TYPE_CHECKING:
     from dicomlab._face import Collection
+    from dicomlab.archive import Place
 
 
 @click.command()
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @json_option
 @command
 def view(
-    source: str | None, http_port: int, archive: str | None, *, no_browser: bool, as_json: bool
+    source: str | None, http_port: int, archive: ArchiveChoice, *, no_browser: bool, as_json: bool
 ) -> None:
     """Look at the studies of the archive, or of SOURCE, in the browser."""
     _serve(collection_of(source, archive), port=http_port, browse=not no_browser, as_json=as_json)
@@ -47,23 +48,12 @@ def view(
 @json_option
 @command
 def serve(
-    host: str, http_port: int, archive: str | None, *, dashboards: bool, as_json: bool
+    host: str, http_port: int, archive: ArchiveChoice, *, dashboards: bool, as_json: bool
 ) -> None:
     """Serve the archive's pages until Ctrl-C."""
-    _serve(
-        collection_of(None, archive),
-        host=host,
-        port=http_port,
-        browse=False,
-        as_json=as_json,
-        dashboards=_archive_folder(archive) if dashboards else None,
-    )
-
-
-def _archive_folder(archive: str | None) -> Path:
-    from dicomlab.config import home  # noqa: PLC0415
-
-    return Path(archive) if archive else home() / "archive"
+    held = archive.open()
+    place = held.source.place if dashboards else None
+    _serve(held, host=host, port=http_port, browse=False, as_json=as_json, dashboards=place)
 
 
 def _serve(
@@ -73,7 +63,7 @@ def _serve(
     browse: bool,
     as_json: bool,
     host: str = "127.0.0.1",
-    dashboards: Path | None = None,
+    dashboards: Place | None = None,
 ) -> None:
     import webbrowser  # noqa: PLC0415
 

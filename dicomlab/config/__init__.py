@@ -1,17 +1,17 @@
 """The one configuration file: what it may say, and what it says.
 
-`home` alone is here at once; the rest is imported when it is first asked for, because most
-commands need no more than the folder.
+`home` and `is_set` are here at once; the rest is imported when it is first asked for, because most
+commands need no more.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dicomlab.config._home import home
+from dicomlab.config._home import FILE_NAME, home, is_set
 
 if TYPE_CHECKING:
     from dicomlab.config._check import Checked, Problem, UnknownKey
-    from dicomlab.config._file import FILE_NAME, Watched, check, load, schema, write
+    from dicomlab.config._file import Watched, check, load, schema, write
     from dicomlab.config._settings import (
         Archive,
         Courtesy,
@@ -63,6 +63,7 @@ __all__ = [
     "Window",
     "check",
     "home",
+    "is_set",
     "load",
     "schema",
     "write",

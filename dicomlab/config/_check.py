@@ -11,14 +11,13 @@ from typing import TypeAlias, get_args, get_origin
 
 from pydantic import ValidationError
 
+from dicomlab.config._home import PREFIX
 from dicomlab.config._settings import Settings, Viewing
 from dicomlab.config._values import Section
 
 Table: TypeAlias = Mapping[str, object]
 Path: TypeAlias = tuple[str, ...]
 Parts: TypeAlias = tuple[str | int, ...]
-
-PREFIX = "DICOMLAB_"
 
 _EXPECTED = {
     "string_type": "a text in quotes",

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dicomlab.config._check import Checked, Problem, check_document, lines_of
-from dicomlab.config._home import home
+from dicomlab.config._home import FILE_NAME, home
 from dicomlab.config._settings import Settings
 from dicomlab.config._text import as_text, with_settings
 from dicomlab.errors import RefusedError, StorageError
 
-FILE_NAME = "config.toml"
 _LOG = logging.getLogger(__name__)
 _Signature: TypeAlias = tuple[int, int, int]
 _BYTES = 1 << 20

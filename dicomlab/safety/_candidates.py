@@ -122,7 +122,8 @@ class _Walk:
     def named(self, text: str, path: str) -> Iterator[Found]:
         """Walk what a user has named by its path."""
         try:
-            real = str(Path(path).resolve(strict=True))
+            # An empty path names nothing; `Path` would take it for the current folder.
+            real = str(Path(path).resolve(strict=True)) if path.strip() else path
             mode = os.stat(real).st_mode  # noqa: PTH116  the mode, once, for all questions
         except (OSError, RuntimeError) as error:
             yield _row_of(text, error)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
@@ -20,6 +21,9 @@ from fastapi.responses import FileResponse
 from dicomlab.errors import StorageError
 from dicomlab.server._gate import LOOPBACK_HOSTS, Gate
 from dicomlab.server._serving import BackgroundServer, listening_socket
+
+if TYPE_CHECKING:
+    from dicomlab.archive import Place
 
 __all__ = ["DASHBOARD_POLICY", "DashboardProcess"]
 
@@ -48,8 +52,9 @@ class DashboardProcess:
         Address to listen on.
     """
 
-    def __init__(self, archive: Path, host: str = "127.0.0.1") -> None:
-        self._command = [sys.executable, "-c", _START, str(archive), host]
+    def __init__(self, archive: Place, host: str = "127.0.0.1") -> None:
+        self._command = [sys.executable, "-c", _START, archive.location, host]
+        self._index = archive.index
         self._process: subprocess.Popen[str] | None = None
         self._listening: threading.Thread | None = None
         self.address: str | None = None
@@ -65,6 +70,11 @@ class DashboardProcess:
             start_new_session=True,
             env={**os.environ, "BOKEH_RESOURCES": "server"},
         )
+        assert self._process.stdin is not None
+        # Not as an argument, which all users of the machine can read: it may hold a password.
+        shown = "" if self._index is None else self._index.render_as_string(hide_password=False)
+        self._process.stdin.write(f"{shown}\n")
+        self._process.stdin.flush()
         # Importing Panel takes seconds: the pages do not wait for it.
         self._listening = threading.Thread(target=self._hear_address, name="dicomlab dashboards")
         self._listening.start()
@@ -112,7 +122,10 @@ class DashboardProcess:
 
 
 def run(archive: str, host: str) -> None:
-    """Serve dashboards until standard input ends: what the child process does."""
+    """Serve dashboards until standard input ends: what the child process does.
+
+    The first line of standard input is the URL of the archive's index, empty for SQLite.
+    """
     from dicomlab.archive import Archive  # noqa: PLC0415  only this process needs it
     from dicomlab.panels import add_dashboards  # noqa: PLC0415
 
@@ -123,7 +136,8 @@ def run(archive: str, host: str) -> None:
     app.add_api_route(
         "/favicon.ico", lambda: FileResponse(_ICON, media_type="image/svg+xml"), methods=["GET"]
     )
-    with Archive.open(archive) as source:
+    index = sys.stdin.readline().strip() or None
+    with Archive.open(archive, index=index) as source:
         add_dashboards(app, source, origins=[f"{name}:{port}" for name in names])
         server = BackgroundServer(Gate(app, policy=DASHBOARD_POLICY), bound).start()
         sys.stdout.write(json.dumps({"address": server.address}) + "\n")

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from dicomlab.catalog import Browsable
 from dicomlab.errors import PolicyError
@@ -15,6 +15,9 @@ from dicomlab.server._app import create_app
 from dicomlab.server._dashboards import DashboardProcess
 from dicomlab.server._serving import BackgroundServer, is_loopback, listening_socket
 from dicomlab.viewing import ViewService
+
+if TYPE_CHECKING:
+    from dicomlab.archive import Place
 
 __all__ = ["Server", "serve"]
 
@@ -39,7 +42,7 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         folder: Path | None = None,
-        dashboards: Path | None = None,
+        dashboards: Place | None = None,
     ) -> None:
         if not is_loopback(host):
             raise PolicyError(
@@ -122,7 +125,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     folder: Path | None = None,
-    dashboards: Path | None = None,
+    dashboards: Place | None = None,
 ) -> Server:
     """Serve the pages of a source of studies, and return once they are there.
 

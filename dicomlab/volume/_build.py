@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn, TypedDict, Unpack
@@ -64,6 +65,10 @@ class Remedies:
     def __post_init__(self) -> None:
         if self.duplicates not in ("refuse", "first") or self.gaps not in ("refuse", "split"):
             raise ValueError('duplicates is "refuse" or "first", gaps is "refuse" or "split"')
+        if not 0 <= self.tolerance_mm < math.inf:
+            raise ValueError("tolerance_mm is a length of 0 mm or more, and finite")
+        if self.slice_spacing_mm is not None and not 0 < self.slice_spacing_mm < math.inf:
+            raise ValueError("slice_spacing_mm is a length of more than 0 mm, and finite")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -54,7 +54,7 @@ def home(tmp_path_factory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def server(held, home) -> Iterator[Server]:
-    with serve(held.archive, dashboards=held.folder) as running:
+    with serve(held.archive, dashboards=held.archive.place) as running:
         yield running
 
 

@@ -16,6 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 import dicomlab as dl
 from dicomlab import phantoms
 from dicomlab.cli import main
+from tests.small import part10
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +253,79 @@ def test_serve_answers_machines_with_its_address(scans: Path, tmp_path: Path):
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["address"].startswith("http://127.0.0.1:")
+
+
+def test_dates_for_machines_are_days(run, tmp_path: Path):
+    """A date of DICOM has no time of day, and neither has it as JSON; none is null."""
+    (tmp_path / "a").write_bytes(part10(1, StudyDate="20240229"))
+    (tmp_path / "b").write_bytes(part10(2, StudyDate=None))
+    run("import", tmp_path / "a", tmp_path / "b")
+
+    rows = json.loads(run("find", "--json").stdout)
+
+    assert [row["StudyDate"] for row in rows] == ["2024-02-29", None]
+
+
+@pytest.mark.parametrize(
+    "words", [("find", ""), ("find", "--archive", ""), ("find", "--index", ""), ("view", "")]
+)
+def test_an_empty_word_is_a_wrong_call(run, words):
+    """An empty variable in a script names no source, no archive and no index."""
+    done = run(*words)
+
+    assert done.exit_code == 2
+    assert "empty" in done.stderr
+
+
+def test_an_empty_path_imports_nothing(run, tmp_path: Path, monkeypatch):
+    """It is not the current folder."""
+    (tmp_path / "a").write_bytes(part10())
+    monkeypatch.chdir(tmp_path)
+
+    done = run("import", "", "--json")
+
+    assert done.exit_code == 3
+    assert json.loads(done.stdout)["counts"] == {
+        "new": 0, "already_there": 0, "other_content": 0, "not_dicom": 0, "refused": 1
+    }  # fmt: skip
+
+
+def test_the_configuration_says_where_the_archive_is(run, tmp_path: Path):
+    """Its folder, relative to the home, and its quota; ``--archive`` names another."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.toml").write_text(
+        '[archive]\nlocation = "elsewhere"\nquota_bytes = 1\n'
+    )
+    (tmp_path / "a").write_bytes(part10())
+
+    configured = json.loads(run("import", tmp_path / "a", "--json").stdout)
+    other = run("import", tmp_path / "a", "--archive", tmp_path / "other", "--json")
+
+    assert [row["reason"] for row in configured["rows"]] == ["quota"]
+    assert json.loads(other.stdout)["counts"]["new"] == 1
+    assert (tmp_path / "home" / "elsewhere" / "index.sqlite3").exists()
+    assert not (tmp_path / "home" / "archive").exists()
+
+
+def test_a_configuration_that_cannot_be_used_is_one_sentence(run, tmp_path: Path):
+    """The command names the key and what is expected, and ends with 1."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.toml").write_text("[archive]\nquota_bytes = 0\n")
+
+    done = run("find", "--json")
+
+    assert done.exit_code == 1
+    assert "archive.quota_bytes (line 2)" in json.loads(done.stdout)["error"]["message"]
+
+
+def test_an_index_of_another_kind_is_refused(run):
+    """``--index`` takes the URL of a PostgreSQL database, and says so."""
+    done = run("find", "--index", "mysql://host/name")
+    wrong = run("find", "--index", "no url")
+
+    assert (done.exit_code, wrong.exit_code) == (1, 2)
+    assert "postgresql+psycopg://" in done.stderr
+    assert "postgresql+psycopg://" in wrong.stderr
 
 
 def test_an_unknown_level_is_a_wrong_call(run):

@@ -132,3 +132,14 @@ def test_a_url_is_no_folder(tmp_path, monkeypatch):
                 opened(location)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_location_is_not_the_current_folder(tmp_path, monkeypatch):
+    """An empty variable in a script must not open, or make, whatever is there."""
+    monkeypatch.chdir(tmp_path)
+    for opened in (dl.open, dl.open_archive):
+        for location in ("", " "):
+            with pytest.raises(ValueError, match="empty"):
+                opened(location)
+
+    assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from dicomlab.archive import Place
 from dicomlab.errors import StorageError
 from dicomlab.server import Server, serve
 from dicomlab.server._dashboards import DashboardProcess
@@ -30,7 +31,7 @@ def held(tmp_path_factory) -> Iterator[Samples]:
 def server(held, tmp_path_factory) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DICOMLAB_HOME", str(tmp_path_factory.mktemp("home")))
-        with serve(held.archive, dashboards=held.folder) as running:
+        with serve(held.archive, dashboards=held.archive.place) as running:
             running.dashboards()
             yield running
 
@@ -104,7 +105,7 @@ def test_an_address_of_no_study_is_answered_in_words(server, uid):
 def test_stopping_ends_the_child(held):
     before = set(threading.enumerate())
     children = set(psutil.Process().children())
-    server = serve(held.archive, dashboards=held.folder)
+    server = serve(held.archive, dashboards=held.archive.place)
 
     server.stop()
 
@@ -115,7 +116,7 @@ def test_stopping_ends_the_child(held):
 def test_dashboards_that_cannot_start_say_so(tmp_path):
     """An archive that is a file."""
     (tmp_path / "file").touch()
-    process = DashboardProcess(tmp_path / "file")
+    process = DashboardProcess(Place(str(tmp_path / "file")))
     process.start()
 
     with pytest.raises(StorageError, match="did not start"):

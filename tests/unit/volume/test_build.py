@@ -421,3 +421,13 @@ def test_monochrome1_is_said_of_the_volume(tmp_path):
 
     assert opened.photometric_interpretation == "MONOCHROME1"
     assert opened.compute().tolist() == truth(datasets).tolist()
+
+
+@pytest.mark.parametrize("name", ["tolerance_mm", "slice_spacing_mm"])
+@pytest.mark.parametrize("length", [-1.0, float("nan"), float("inf")])
+def test_a_length_that_is_none_is_refused(tmp_path, name, length):
+    """A negative tolerance would call every grid uneven, or none."""
+    instances = instances_of(ct(), tmp_path)
+
+    with pytest.raises(ValueError, match=name):
+        volumes(instances, **{name: length})
