@@ -10,19 +10,19 @@ from typing import Self
 
 from sqlalchemy import URL, ColumnElement, Select, func, select
 
-from dicomlab.archive import _files
 from dicomlab.archive._check import check_archive
 from dicomlab.archive._database import Database
 from dicomlab.archive._findings import CheckReport
+from dicomlab.archive._folder_store import FolderStore
 from dicomlab.archive._import import ImportProgress, import_files
 from dicomlab.archive._place import Place, find_place
 from dicomlab.archive._report import ImportReport
 from dicomlab.archive._room import Room
 from dicomlab.archive._schema import TABLES, content
 from dicomlab.archive._select import find, join_upwards, unpack_header
-from dicomlab.archive._store import Store, StoredBytes
-from dicomlab.catalog import FileFrames, InstanceData, JsonObject, Query, Record
-from dicomlab.errors import NotFoundError, StorageError, UnsupportedError
+from dicomlab.archive._store import Store
+from dicomlab.catalog import InstanceData, JsonObject, Query, Record
+from dicomlab.errors import NotFoundError, UnsupportedError
 from dicomlab.safety import DEFAULT_BOUNDS, Bounds, ByteSource, Layouts, read_header
 from dicomlab.standard import Level
 
@@ -40,17 +40,9 @@ class Archive:
 
     def __init__(self, place: Place) -> None:
         folder = Path(place.location)
-        try:
-            _files.make_folder(folder)
-        except OSError as error:
-            raise StorageError(
-                f"The archive's folder cannot be made: {error.strerror}. "
-                "Check DICOMLAB_HOME and the permissions of the folder above."
-            ) from error
         self.place = place
-        self._folder = folder
         self._quota_bytes = place.quota_bytes
-        self._store = Store(folder)
+        self._store: Store = FolderStore(folder)
         self._database = Database(folder / "index.sqlite3" if place.index is None else place.index)
 
     @classmethod
@@ -148,9 +140,10 @@ class Archive:
         if sop_instance_uid is not None:
             wanted &= TABLES[Level.IMAGE].entity.c.SOPInstanceUID == sop_instance_uid
         for uid, sha256, size in self._files(Level.SERIES, wanted):
-            header = read_header(StoredBytes(self._store.path_of(sha256), size))
+            header = read_header(self._store.open(sha256, size))
             header.share_layout(layouts)
-            frames = FileFrames(self._store.path_of(sha256), header) if header.pixel_data else None
+            has_pixels = header.pixel_data is not None
+            frames = self._store.frames(sha256, size, header) if has_pixels else None
             found.append(InstanceData(uid, header, frames))
         if not found:
             raise NotFoundError(f"The archive holds no series {series_instance_uid}.")
@@ -164,7 +157,7 @@ class Archive:
         entity = TABLES[query.level].entity
         for answer in find(self._database, query):
             for uid, sha256, size in self._files(query.level, entity.c.id == answer.row):
-                yield uid, StoredBytes(self._store.path_of(sha256), size)
+                yield uid, self._store.open(sha256, size)
 
     def import_(
         self,
@@ -196,7 +189,7 @@ class Archive:
             The archive's disk is full or fails; its `report` has what was done.
         """
         used = 0 if self._quota_bytes is None else self._used_bytes()
-        room = Room(self._folder, used, self._quota_bytes)
+        room = Room(self._store.staging, used, self._quota_bytes)
         return import_files(self._database, self._store, paths, bounds, progress, room)
 
     def study_sizes(self) -> dict[str, int]:

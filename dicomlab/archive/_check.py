@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,15 +17,14 @@ from dicomlab.archive._findings import CheckReport, CheckRow, Problem
 from dicomlab.archive._schema import TABLES, content, odd
 from dicomlab.archive._select import PARENT, read_record, unpack_header
 from dicomlab.archive._staging import look_at
-from dicomlab.archive._store import SHARDS, Store, StoredFile
+from dicomlab.archive._store import SHARDS, Store, StoredFile, name_of
 from dicomlab.archive._writer import Entry, add, known_contents
 from dicomlab.catalog import JsonAttributes, instance_record
-from dicomlab.errors import HostileInputError, NonConformantError, StorageError
-from dicomlab.safety import Bounds, FileBytes
+from dicomlab.errors import HostileInputError, NonConformantError
+from dicomlab.safety import Bounds
 from dicomlab.standard import UNIQUE_KEY, Level
 
 _READERS = min(4, os.cpu_count() or 1)
-_BLOCK = 1 << 20
 _GROUP = 256
 _T = TypeVar("_T")
 _COUNTS = (
@@ -89,27 +87,34 @@ class _Checker:
         total = sum(1 for shard in SHARDS for _ in self._store.files(shard))
         for name in self._store.strangers():
             self._note(Problem.STRANGE, name)
-        with ThreadPoolExecutor(_READERS, "dicomlab-check") as pool:
+        with ThreadPoolExecutor(max(_READERS, self._store.at_once), "dicomlab-check") as pool:
             for shard in SHARDS:
                 # Rows first: what is committed meanwhile is looked for by itself below.
                 known = self._known(shard)
                 seen = set()
-                for file, sha256 in _hashed(pool, self._store.files(shard)):
+                for file, sha256 in self._digested(pool, shard):
                     seen.add(file.sha256)
                     self._take(file, sha256, known)
                     self.report.files += 1
                     if progress is not None and self.report.files % 64 == 0:
                         progress(self.report.files, max(total, self.report.files))
                 for sha256, row in known.items():
-                    if sha256 not in seen and not self._store.path_of(sha256).exists():
-                        name = self._store.name_of(sha256)
-                        self._note(Problem.MISSING, name, row.sop_instance_uid)
+                    if sha256 not in seen and not self._store.exists(sha256):
+                        self._note(Problem.MISSING, name_of(sha256), row.sop_instance_uid)
         if progress is not None:
             progress(self.report.files, self.report.files)
         self._orphans = self._still_unknown(self._orphans)
         if not self._is_repairing:
             for file in self._orphans:
                 self._note(Problem.NOT_INDEXED, file.name)
+
+    def _digested(
+        self, pool: ThreadPoolExecutor, shard: str
+    ) -> Iterator[tuple[StoredFile, str | None]]:
+        """Yield the files of a shard, each with the SHA-256 that it has in truth."""
+        for some in _groups(list(self._store.files(shard))):
+            hashes = pool.map(lambda file: self._store.digest(file.sha256, file.size), some)
+            yield from zip(some, hashes, strict=True)
 
     def _known(self, shard: str) -> dict[str, _Known]:
         """Return what the index has of one shard, which it is asked for by index."""
@@ -143,7 +148,7 @@ class _Checker:
     def _still_unknown(self, files: list[StoredFile]) -> list[StoredFile]:
         """Return what no import has indexed in the meantime, in order of arrival."""
         left = []
-        for some in _groups(sorted(files, key=lambda file: (file.modified_ns, file.sha256))):
+        for some in _groups(self._store.in_order(files)):
             with self._database.reading() as connection:
                 known = known_contents(connection, (file.sha256 for file in some))
             left += [file for file in some if file.sha256 not in known]
@@ -184,14 +189,8 @@ class _Checker:
             return kept
 
     def _look_at(self, file: StoredFile) -> Entry:
-        try:
-            with FileBytes(file.path) as source:
-                return look_at(source, file.sha256, self._bounds)
-        except OSError as error:
-            raise StorageError(
-                f"A stored file cannot be read: {error.strerror}. "
-                "Check the disk and the permissions of the archive's folder."
-            ) from error
+        source = self._store.open(file.sha256, file.size)
+        return look_at(source, file.sha256, self._bounds)
 
     def _entries(self, files: Iterable[StoredFile]) -> Iterator[Entry]:
         for file in files:
@@ -202,7 +201,7 @@ class _Checker:
                 self._note(Problem.UNREADABLE, file.name, detail=reason)
                 continue
             self._note(Problem.NOT_INDEXED, file.name, entry.sop_instance_uid, repaired=True)
-            yield replace(entry, received=_moment(file.modified_ns))
+            yield replace(entry, received=_moment(file.received_ns))
 
     def count(self) -> None:
         """Compare the counts that the index keeps with its rows."""
@@ -234,27 +233,6 @@ class _Checker:
         repaired: bool = False,
     ) -> None:
         self.report.rows.append(CheckRow(problem, name, uid, detail, repaired))
-
-
-def _hashed(
-    pool: ThreadPoolExecutor, files: Iterable[StoredFile]
-) -> Iterator[tuple[StoredFile, str | None]]:
-    for some in _groups(list(files)):
-        yield from zip(some, pool.map(_hash, some), strict=True)
-
-
-def _hash(file: StoredFile) -> str | None:
-    """Return the SHA-256 of a file, or ``None`` where it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with FileBytes(file.path) as source:
-            at = 0
-            while block := source.read_at(at, _BLOCK):
-                digest.update(block)
-                at += len(block)
-    except OSError:
-        return None
-    return digest.hexdigest()
 
 
 def _groups(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

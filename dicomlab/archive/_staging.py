@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicomlab.archive._incoming import write_temporary
 from dicomlab.archive._report import ImportRow, Outcome
 from dicomlab.archive._room import Room
 from dicomlab.archive._select import pack_header
@@ -92,11 +93,11 @@ def stage(
                 return Present(candidate, sha256)
             entry = look_at(MemoryBytes(block), sha256, bounds)
             room.take(len(block))
-            temporary = store.write_temporary(folder, [block])
+            temporary = write_temporary(folder, [block])
         else:
             _check_beginning(block, bounds)
             room.take(candidate.size)
-            temporary, sha256 = _copy(stream, block, store, folder)
+            temporary, sha256 = _copy(stream, block, folder)
             with FileBytes(temporary) as written:
                 if not again and store.holds(sha256, written.size):
                     temporary.unlink()
@@ -129,7 +130,7 @@ def _check_beginning(block: bytes, bounds: Bounds) -> None:
         # A header longer than the block looks cut off; the whole of it is read later.
 
 
-def _copy(stream: Readable, block: bytes, store: Store, folder: Path) -> tuple[Path, str]:
+def _copy(stream: Readable, block: bytes, folder: Path) -> tuple[Path, str]:
     digest = hashlib.sha256()
 
     def blocks() -> Iterator[bytes]:
@@ -139,7 +140,7 @@ def _copy(stream: Readable, block: bytes, store: Store, folder: Path) -> tuple[P
             yield following
             following = stream.read(_BLOCK)
 
-    temporary = store.write_temporary(folder, blocks())
+    temporary = write_temporary(folder, blocks())
     return temporary, digest.hexdigest()
 
 

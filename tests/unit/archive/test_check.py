@@ -36,7 +36,7 @@ def everything(archive: Archive) -> dict[Level, list[Record]]:
 
 def stored(archive: Archive) -> list[Path]:
     """Return the files of the store."""
-    folder = archive._store._folder / "instances"
+    folder = archive._store.staging / "instances"
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
@@ -107,10 +107,10 @@ def test_a_removed_file_is_found(archive: Archive) -> None:
 def test_a_file_that_the_index_does_not_know_is_found_and_indexed(archive: Archive) -> None:
     """As after a crash between the files and the commit."""
     new = part10(3, 1, 1)
-    other = Archive.open(archive._store._folder.parent / "other")
+    other = Archive.open(archive._store.staging.parent / "other")
     with other:
-        (archive._store._folder.parent / "new").write_bytes(new)
-        other.import_([archive._store._folder.parent / "new"])
+        (archive._store.staging.parent / "new").write_bytes(new)
+        other.import_([archive._store.staging.parent / "new"])
         (source,) = stored(other)
     target = archive._store.path_of(source.stem)
     target.parent.mkdir(exist_ok=True)
@@ -183,7 +183,7 @@ def test_a_wrong_count_is_found_and_rebuilt(archive: Archive) -> None:
 
 def test_what_is_not_ours_is_named_and_left_alone(archive: Archive) -> None:
     """Files of others in the store, a link, and a name that is no instance."""
-    folder = archive._store._folder / "instances"
+    folder = archive._store.staging / "instances"
     (folder / "note.txt").write_text("hello")
     shard = stored(archive)[0].parent
     (shard / "x.dcm").write_bytes(b"")
