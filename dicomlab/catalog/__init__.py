@@ -12,7 +12,13 @@ from dicomlab.catalog._criteria import (
     Universal,
     Wildcard,
 )
-from dicomlab.catalog._frames import FileFrames, MemberFrames, PartFrames
+from dicomlab.catalog._frames import (
+    ByteFrames,
+    FileFrames,
+    MemberFrames,
+    PartFrames,
+    StoredFrames,
+)
 from dicomlab.catalog._handles import Browsable, Instance, Series, Study
 from dicomlab.catalog._json import INLINE_BYTES, Json, JsonAttributes, JsonObject, dicom_json
 from dicomlab.catalog._matching import values_of
@@ -48,6 +54,7 @@ __all__ = [
     "AnyOf",
     "Attributes",
     "Browsable",
+    "ByteFrames",
     "CombinedRange",
     "Criterion",
     "Empty",
@@ -74,6 +81,7 @@ __all__ = [
     "Scalar",
     "Series",
     "Source",
+    "StoredFrames",
     "Study",
     "Universal",
     "Value",

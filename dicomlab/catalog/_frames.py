@@ -1,8 +1,9 @@
-"""Frames of an instance that is a local file."""
+"""Frames of an instance: in a local file, a part of one, or bytes that lie anywhere."""
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from dicomlab.catalog._source import FrameLocation
 from dicomlab.errors import NonConformantError, NotFoundError
 from dicomlab.pixels import FrameDescription, FrameIndex, index_frames
 from dicomlab.safety import (
+    BlockBytes,
     ByteSource,
     FileBytes,
     FilePart,
@@ -25,21 +27,18 @@ _MANY_FRAMES = 10_000
 _ITEM_BYTES = 8
 
 
-class FileFrames:
+class StoredFrames(ABC):
     """The frames of a Part 10 file; nothing is read before a frame is asked for.
 
     Parameters
     ----------
-    path
-        The file; it is opened for each read.
     header
         What `dicomlab.safety.read_header` read from it, with pixel data.
     """
 
-    def __init__(self, path: str | os.PathLike[str], header: Header) -> None:
+    def __init__(self, header: Header) -> None:
         if header.pixel_data is None:
             raise ValueError("an instance without pixel data has no frames")
-        self.path = path if isinstance(path, Path) else Path(path)
         self.transfer_syntax_uid = header.transfer_syntax_uid
         self._header: Header | None = header
         self._description: FrameDescription | None = None
@@ -96,8 +95,12 @@ class FileFrames:
                 self.__dict__["index"] = self._index(file)
             return self.index.read(self._inflated or file, index)
 
+    @abstractmethod
     def locate(self, index: int) -> FrameLocation | None:
-        """Return where a frame lies, ``None`` where it is not in one piece of the file."""
+        """Return where a frame lies, ``None`` where it is not in one piece of a local file."""
+
+    def _span(self, index: int) -> tuple[int, int] | None:
+        """Return where a frame begins and its length, ``None`` where it is not in one piece."""
         self._check(index)
         syntax = transfer_syntax(self.transfer_syntax_uid)
         if syntax.is_deflated:
@@ -106,9 +109,8 @@ class FileFrames:
         is_whole = (index + 1) * size <= (self._location.length or 0)
         if not syntax.is_encapsulated and not odd_bits and is_whole:
             # Arithmetic is enough, and spares opening the file; who reads will see if it is short.
-            return FrameLocation(self.path, self._location.offset + index * size, size)
-        span = self.index.span(index)
-        return None if span is None else FrameLocation(self.path, *span)
+            return self._location.offset + index * size, size
+        return self.index.span(index)
 
     def _check_room(self, description: FrameDescription) -> None:
         """Refuse frames that cannot all be there, before anything is made for each of them."""
@@ -129,15 +131,17 @@ class FileFrames:
                 reference="PS3.5 8",
             )
 
+    @abstractmethod
     def _size(self) -> int:
-        return self.path.stat().st_size
+        """Return how many bytes the file has."""
+
+    @abstractmethod
+    def _open(self) -> AbstractContextManager[ByteSource]:
+        """Open the file."""
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):
             raise NotFoundError(f"There is no frame {index + 1}; the instance has {len(self)}.")
-
-    def _open(self) -> AbstractContextManager[ByteSource]:
-        return FileBytes(self.path)
 
     def _index(self, file: ByteSource) -> FrameIndex:
         description = self.description
@@ -149,6 +153,60 @@ class FileFrames:
             extended_offsets=offsets,
             extended_lengths=lengths,
         )
+
+
+class FileFrames(StoredFrames):
+    """The frames of a local file.
+
+    Parameters
+    ----------
+    path
+        The file; it is opened for each read.
+    header
+        What `dicomlab.safety.read_header` read from it, with pixel data.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], header: Header) -> None:
+        super().__init__(header)
+        self.path = path if isinstance(path, Path) else Path(path)
+
+    def locate(self, index: int) -> FrameLocation | None:
+        """Return where a frame lies, ``None`` where it is not in one piece of the file."""
+        span = self._span(index)
+        return None if span is None else FrameLocation(self.path, *span)
+
+    def _size(self) -> int:
+        return self.path.stat().st_size
+
+    def _open(self) -> AbstractContextManager[ByteSource]:
+        return FileBytes(self.path)
+
+
+class ByteFrames(StoredFrames):
+    """The frames of bytes that can be read by range, wherever they lie.
+
+    Parameters
+    ----------
+    source
+        The bytes; what is small is read of them in blocks, as each read may cost a round trip.
+    header
+        What `dicomlab.safety.read_header` read from them, with pixel data.
+    """
+
+    def __init__(self, source: ByteSource, header: Header) -> None:
+        super().__init__(header)
+        self._source = source
+
+    def locate(self, index: int) -> FrameLocation | None:
+        """Return ``None``: the bytes are not those of a local file."""
+        self._check(index)
+        return None
+
+    def _size(self) -> int:
+        return self._source.size
+
+    def _open(self) -> AbstractContextManager[ByteSource]:
+        return nullcontext(BlockBytes(self._source))
 
 
 class MemberFrames(FileFrames):

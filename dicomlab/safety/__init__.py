@@ -2,7 +2,14 @@
 
 from dicomlab.safety._attributes import Attributes
 from dicomlab.safety._bounds import DEFAULT_BOUNDS, Bounds
-from dicomlab.safety._bytes import ByteSource, FileBytes, FilePart, MemoryBytes, PartBytes
+from dicomlab.safety._bytes import (
+    BlockBytes,
+    ByteSource,
+    FileBytes,
+    FilePart,
+    MemoryBytes,
+    PartBytes,
+)
 from dicomlab.safety._candidates import (
     Candidate,
     Drain,
@@ -25,6 +32,7 @@ __all__ = [
     "DEFAULT_BOUNDS",
     "UNDEFINED",
     "Attributes",
+    "BlockBytes",
     "Bounds",
     "ByteSource",
     "Candidate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -63,6 +64,38 @@ class FileBytes:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+_BLOCK = 128 << 10
+_BLOCKS_KEPT = 8
+
+
+class BlockBytes:
+    """Bytes that come from afar: small reads are served from blocks, large ones pass through.
+
+    Parameters
+    ----------
+    source
+        Where the bytes are; one thread uses it.
+    """
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self.size = source.size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`; fewer only at the end."""
+        number, start = divmod(offset, _BLOCK)
+        if start + size > _BLOCK:
+            return self._source.read_at(offset, size)
+        block = self._blocks.get(number)
+        if block is None:
+            block = self._source.read_at(number * _BLOCK, _BLOCK)
+            self._blocks[number] = block
+            if len(self._blocks) > _BLOCKS_KEPT:
+                self._blocks.popitem(last=False)
+        return block[start : start + size]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dicomlab.catalog import FileFrames, Frames, InstanceData
+from dicomlab.catalog import Frames, InstanceData, StoredFrames
 from dicomlab.errors import GeometryError, NonConformantError, UnsupportedError
 from dicomlab.geometry import Defect, slice_normal
 from dicomlab.pixels import FrameDescription, FunctionalGroups
@@ -136,7 +136,7 @@ def planes_of(instance: InstanceData) -> Iterator[Plane]:
     if frames is None:
         return
     attributes = instance.attributes
-    if isinstance(frames, FileFrames):
+    if isinstance(frames, StoredFrames):
         description = frames.description
     else:
         description = FrameDescription.from_attributes(attributes, frames.transfer_syntax_uid)
