@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
 
+from dicomlab.safety import printable
+
 _SHOWN_PER_REASON = 10
 
 
@@ -112,7 +114,7 @@ class ImportReport:
             differ = _differ(rows)
             lines += ["", f"{reason} ({len(rows)})" + ("" if differ else f": {rows[0].message}")]
             lines += [
-                f"  {_printable(row.path)}" + (f": {row.message}" if differ else "")
+                f"  {printable(row.path)}" + (f": {row.message}" if differ else "")
                 for row in rows[:_SHOWN_PER_REASON]
             ]
             if len(rows) > _SHOWN_PER_REASON:
@@ -155,8 +157,3 @@ def _list_items(rows: Sequence[ImportRow]) -> str:
         for row in rows[:200]
     )
     return items + (f"<li>and {len(rows) - 200} more</li>" if len(rows) > 200 else "")
-
-
-def _printable(path: str) -> str:
-    """Return a path that cannot steer a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)

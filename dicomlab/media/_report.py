@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from dicomlab.safety import Refusal
+from dicomlab.safety import Refusal, printable
 
 _SHOWN_PER_REASON: Final = 10
 
@@ -63,7 +63,7 @@ class ScanReport:
             differ = any(row.message != rows[0].message for row in rows)
             lines += ["", f"{reason} ({len(rows)})" + ("" if differ else f": {rows[0].message}")]
             lines += [
-                f"  {_printable(row.path)}" + (f": {row.message}" if differ else "")
+                f"  {printable(row.path)}" + (f": {row.message}" if differ else "")
                 for row in rows[:_SHOWN_PER_REASON]
             ]
             if len(rows) > _SHOWN_PER_REASON:
@@ -83,9 +83,4 @@ class ScanReport:
 
 
 def _list_items(rows: Iterable[Refusal]) -> str:
-    return "".join(f"<li><code>{escape(_printable(row.path))}</code></li>" for row in rows)
-
-
-def _printable(path: str) -> str:
-    """Return a path that cannot steer a terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in path)
+    return "".join(f"<li><code>{escape(printable(row.path))}</code></li>" for row in rows)

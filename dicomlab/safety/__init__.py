@@ -20,10 +20,12 @@ from dicomlab.safety._candidates import (
 )
 from dicomlab.safety._file import read_header
 from dicomlab.safety._header import Header, Layouts, PixelDataLocation
+from dicomlab.safety._hex import HexDump
 from dicomlab.safety._instance import check_instance, check_pixel_data
+from dicomlab.safety._listing import ListedElement, Listing, list_elements
 from dicomlab.safety._refusal import Readable, Refusal, UnreadableError
 from dicomlab.safety._tar import TarCandidate
-from dicomlab.safety._text import decode_text
+from dicomlab.safety._text import decode_text, printable
 from dicomlab.safety._values import FirstValues, not_a_number
 from dicomlab.safety._walk import UNDEFINED
 from dicomlab.safety._zip import MemberBytes, ZipMember
@@ -42,7 +44,10 @@ __all__ = [
     "FilePart",
     "FirstValues",
     "Header",
+    "HexDump",
     "Layouts",
+    "ListedElement",
+    "Listing",
     "MemberBytes",
     "MemoryBytes",
     "PartBytes",
@@ -57,7 +62,9 @@ __all__ = [
     "check_pixel_data",
     "decode_text",
     "find_candidates",
+    "list_elements",
     "not_a_number",
+    "printable",
     "read_header",
     "read_up_to",
 ]

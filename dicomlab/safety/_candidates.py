@@ -214,23 +214,25 @@ def _walk_zip(path: str, size: int, bounds: Bounds) -> Iterator[Found]:
     try:
         container = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        yield _row(path, "damaged-zip", _DAMAGED_ZIP)
+        yield Refusal(path, "damaged-zip", _DAMAGED_ZIP, file=path)
         return
     with container:
         members = [member for member in container.infolist() if not member.is_dir()]
         inflated = sum(member.file_size for member in members)
         limit = bounds.archive_ratio * size + bounds.inflation_slack_bytes
         if len(members) > bounds.archive_entries:
-            yield _row(
+            yield Refusal(
                 path, "archive-entries",
                 f"The zip holds {len(members)} members, more than {bounds.archive_entries}. "
                 "Unpack it if it is to be trusted.",
+                file=path, limit=bounds.archive_entries, found=len(members),
             )  # fmt: skip
         elif inflated > limit:
-            yield _row(
+            yield Refusal(
                 path, "archive-ratio",
                 f"The zip of {size} bytes declares {inflated} bytes, more than {limit}. "
                 "Unpack it if it is to be trusted.",
+                file=path, limit=limit, found=inflated,
             )  # fmt: skip
         else:
             for member in members:

@@ -121,7 +121,7 @@ class _Reading:
         claimed = IMPLICIT_LE
         if syntax.is_explicit_vr:
             claimed = EXPLICIT_LE if syntax.is_little_endian else EXPLICIT_BE
-        encoding = _shown(self.buffer, position) or claimed
+        encoding = shown_encoding(self.buffer, position) or claimed
         if encoding is not claimed:
             self.findings.append("transfer-syntax-contradicted")
         ground = Ground(self.buffer, self.file_size, self.budget)
@@ -173,7 +173,7 @@ class _Reading:
         start, encoding = self._start()
         if encoding is None:
             self.findings.append("no-meta")
-            found = _shown(self.buffer, start)
+            found = shown_encoding(self.buffer, start)
             if found is None:
                 raise _not_dicom("it has neither the prefix DICM nor a data set at its start")
             return start, _UIDS[found]
@@ -185,7 +185,7 @@ class _Reading:
             if uid:
                 return position, uid
         self.findings.append("no-transfer-syntax")
-        return position, _UIDS[_shown(self.buffer, position) or IMPLICIT_LE]
+        return position, _UIDS[shown_encoding(self.buffer, position) or IMPLICIT_LE]
 
     def _start(self) -> tuple[int, Encoding | None]:
         """Return where elements begin and how meta information is written, if there is any."""
@@ -193,9 +193,9 @@ class _Reading:
         if not buffer:
             raise _not_dicom("it is empty")
         if buffer[128:132] == b"DICM":
-            meta = _meta_encoding(buffer, _META_START)
+            meta = meta_encoding(buffer, _META_START)
             # A data set without preamble may hold the four letters at this place by chance.
-            if meta is not None or not _shown(buffer, 0):
+            if meta is not None or not shown_encoding(buffer, 0):
                 self._note_implicit(meta)
                 strange = preamble_finding(buffer[:128])
                 if strange is not None:
@@ -203,7 +203,7 @@ class _Reading:
                 return _META_START, meta
         self.findings.append("no-preamble")
         start = 4 if buffer[:4] == b"DICM" else 0
-        meta = _meta_encoding(buffer, start)
+        meta = meta_encoding(buffer, start)
         self._note_implicit(meta)
         return start, meta
 
@@ -257,7 +257,7 @@ class _Reading:
         )
 
 
-def _meta_encoding(buffer: bytes, start: int) -> Encoding | None:
+def meta_encoding(buffer: bytes, start: int) -> Encoding | None:
     """Return how meta information at a place is written, ``None`` where there is none.
 
     It must be explicit (PS3.10 7.1); some write it implicit.
@@ -269,7 +269,7 @@ def _meta_encoding(buffer: bytes, start: int) -> Encoding | None:
     return IMPLICIT_LE if buffer[start + 6 : start + 8] == b"\0\0" else None
 
 
-def _shown(buffer: bytes, position: int) -> Encoding | None:
+def shown_encoding(buffer: bytes, position: int) -> Encoding | None:
     """Return the encoding that the first element of a data set shows, ``None`` if it shows none."""
     if position + 8 > len(buffer):
         return None

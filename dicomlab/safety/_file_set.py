@@ -74,15 +74,16 @@ def check_file_set(path: str, bounds: Bounds) -> Iterator[Refusal]:
         broken = _broken_links(header, records)
         names = _file_ids(records.values())
     except (NonConformantError, HostileInputError) as error:
-        yield Refusal(path, _DAMAGED, f"{error} {_SAVED}")
+        yield Refusal(path, _DAMAGED, f"{error} {_SAVED}", file=path)
         return
     if broken is not None:
-        yield Refusal(path, _DAMAGED, broken)
+        yield Refusal(path, _DAMAGED, broken, file=path)
     tree = _Tree(os.path.dirname(path))  # noqa: PTH120  a Path for each file is slow
     for name in names:
         problem = tree.problem(name)
         if problem is not None:
-            yield Refusal(f"{path}!/{'/'.join(name)}", *problem)
+            kept = path if problem is _OUTSIDE else None
+            yield Refusal(f"{path}!/{'/'.join(name)}", *problem, file=kept)
 
 
 def _broken_links(header: Header, records: dict[int, Header]) -> str | None:

@@ -38,11 +38,19 @@ class Refusal:
         A code for tables, such as ``"truncated"``.
     message
         The same in a sentence: what is wrong and what to do.
+    file
+        The file on disk that it is about, where its bytes can be kept as they are: a zip or tar
+        that is refused, a DICOMDIR; ``None`` where there is nothing to keep.
+    limit, found
+        The bound that is broken, where there is one.
     """
 
     path: str
     reason: str
     message: str
+    file: str | None = None
+    limit: float | None = None
+    found: float | None = None
 
 
 def unreadable(error: OSError) -> UnreadableError:

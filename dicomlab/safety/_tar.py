@@ -35,6 +35,8 @@ _XZ_MEMORY: Final = 256 << 20
 _STARTS: Final = {
     b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd",
 }  # fmt: skip
+_OUR_OWN: Final = frozenset(("unreadable", "no-space"))
+"""Reasons that say nothing of the tar itself."""
 _DAMAGE: Final = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
 
 
@@ -123,6 +125,7 @@ def walk_tar(path: str, bounds: Bounds, *, contents: bool) -> Iterator[TarFound]
             path,
             "tar-compression",
             "A tar compressed with zstd is not read here. Unpack it first: zstd -d.",
+            file=path,
         )
         return
     if kind is None:
@@ -196,13 +199,17 @@ class _Walk:
                         "archive-entries",
                         f"The tar holds more than {self._bounds.archive_entries} members; those "
                         "after them were left out. Unpack it if it is to be trusted.",
+                        file=self._path,
+                        limit=self._bounds.archive_entries,
+                        found=members,
                     )
                     return
                 yield from self._one(header)
         except UnreadableError as error:
-            yield Refusal(self._path, error.reason, str(error))
+            kept = None if error.reason in _OUR_OWN else self._path
+            yield Refusal(self._path, error.reason, str(error), file=kept)
         except _DAMAGE:
-            yield Refusal(self._path, "damaged-tar", str(_damaged()))
+            yield Refusal(self._path, "damaged-tar", str(_damaged()), file=self._path)
 
     def _header(self) -> _Header | None:
         """Return the next header, ``None`` at the block of zeros that ends a tar."""

@@ -31,6 +31,17 @@ _EXTENSIONS: Final = {
 _ESCAPES: Final = re.compile(rb"(\x1b(?:\$[()]?.|[()-].)?)", re.DOTALL)
 
 
+def printable(text: str) -> str:
+    """Return text that cannot steer a terminal: what is not printed stands as an escape.
+
+    Those are control signs and escape sequences, signs that turn the direction of writing around,
+    line ends, and halves of signs from names that are no Unicode.
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
 def is_plain(character_sets: Sequence[str]) -> bool:
     """Whether seven-bit bytes are ASCII: they are where no escape sequence may change that.
 
