@@ -34,9 +34,12 @@ _GDCM = _Identity("libgdcm-tools", "gdcm")
 _IDENTITIES = {
     **dict.fromkeys(
         (
-            "dcm2json", "dcm2pnm", "dcm2xml", "dcmcjpeg", "dcmcjpls", "dcmcrle", "dcmdjpeg",
+            "cda2dcm", "dcm2json", "dcm2pdf", "dcm2pnm", "dcm2xml",
+            "dcmcjpeg", "dcmcjpls", "dcmcrle", "dcmdjpeg",
             "dcmdjpls", "dcmdrle", "dcmdump", "dcmj2pnm", "dcmmkdir", "dcmodify", "dcmsend",
-            "dcmconv", "dcmgpdir", "dcmqrscp", "dump2dcm", "echoscu", "findscu", "getscu",
+            "dcmconv", "dcmgpdir", "dcmp2pgm", "dcmpsmk", "dcmqrscp",
+            "dsr2html", "dsr2xml", "dsrdump", "pdf2dcm", "stl2dcm", "xml2dsr",
+            "dump2dcm", "echoscu", "findscu", "getscu",
             "img2dcm", "movescu", "storescp", "storescu", "wlmscpfs",
         ),
         _DCMTK,

@@ -20,9 +20,19 @@ from dicomlab.catalog._frames import (
     StoredFrames,
 )
 from dicomlab.catalog._handles import Browsable, Instance, Series, Study
-from dicomlab.catalog._json import INLINE_BYTES, Json, JsonAttributes, JsonObject, dicom_json
+from dicomlab.catalog._json import (
+    INLINE_BYTES,
+    Json,
+    JsonAttributes,
+    JsonElement,
+    JsonObject,
+    bulk_value,
+    dicom_json,
+)
 from dicomlab.catalog._matching import values_of
+from dicomlab.catalog._native_xml import native_xml, read_native_xml
 from dicomlab.catalog._normal import NUMBER_VRS, name_forms, normal_form
+from dicomlab.catalog._part10 import BulkData, dataset_from_json, part10, read_dicom_json
 from dicomlab.catalog._query import CombinedRange, Query
 from dicomlab.catalog._records import (
     OWN_KEYS,
@@ -54,6 +64,7 @@ __all__ = [
     "AnyOf",
     "Attributes",
     "Browsable",
+    "BulkData",
     "ByteFrames",
     "CombinedRange",
     "Criterion",
@@ -68,6 +79,7 @@ __all__ = [
     "Items",
     "Json",
     "JsonAttributes",
+    "JsonElement",
     "JsonObject",
     "Match",
     "MemberFrames",
@@ -87,12 +99,18 @@ __all__ = [
     "Value",
     "Wildcard",
     "agreed",
+    "bulk_value",
+    "dataset_from_json",
     "dicom_json",
     "instance_record",
     "level_record",
     "name_forms",
+    "native_xml",
     "normal_form",
+    "part10",
     "patient_key",
+    "read_dicom_json",
+    "read_native_xml",
     "summarise",
     "value_of",
     "values_of",

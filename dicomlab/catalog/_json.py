@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final, TypeAlias, cast
 
-from dicomlab.errors import HostileInputError
-from dicomlab.safety import FirstValues, Header, not_a_number
+from dicomlab.errors import HostileInputError, NotFoundError
+from dicomlab.safety import ByteSource, FirstValues, Header, not_a_number
 from dicomlab.standard import tag_of
 
 Json: TypeAlias = str | int | float | list["Json"] | dict[str, "Json"] | None
@@ -24,24 +26,34 @@ _NUMBERS: Final = frozenset(("US", "SS", "UL", "SL", "UV", "SV", "FL", "FD"))
 _ONE_TEXT: Final = frozenset(("LT", "ST", "UT", "UR"))
 _NAME_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 _CHARACTER_SET: Final = 0x00080005
+_EXACT: Final = 2**53
+_DECIMAL_CHARACTERS: Final = 16
+_SAFE_DIGITS: Final = 15
 
 
-def dicom_json(header: Header, *, inline_bytes: int = INLINE_BYTES) -> JsonObject:
+def dicom_json(
+    header: Header, *, inline_bytes: int = INLINE_BYTES, numbers_as_text: bool = False
+) -> JsonObject:
     """Return a header in the DICOM JSON model (PS3.18 annex F), all depths and private ones too.
 
     File meta information and group lengths are left out, as the model has it; text is Unicode, and
     Specific Character Set (0008,0005) says so where it is present. Binary values longer than
     `inline_bytes`, pixel data always, are left out, but named: their ``BulkDataURI`` is
-    ``bulkdata/`` and the path of tags and item numbers, from 1, that leads to them. Decimal and
-    Integer Strings that are no numbers stay text; numbers that are not finite are the strings
-    ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``, as JSON has no number for them.
+    ``bulkdata/`` and the path of tags and item numbers, from 1, that leads to them; `bulk_value`
+    gives what it stands for. Numbers that are not finite are the strings ``"NaN"``, ``"Infinity"``
+    and ``"-Infinity"``, as JSON has no number for them. Decimal and Integer Strings stay text
+    where no JSON number is exactly theirs; with `numbers_as_text` all of them do, so that trailing
+    zeros are kept too. 64-bit integers stay text where a double cannot hold them (F.2.3).
+    `part10` makes the data set of a document again.
 
     Raises
     ------
     NonConformantError, HostileInputError
         An item within a sequence is damaged or breaks a bound.
     """
-    found = _Writer(header.bounds.elements, inline_bytes).data_set(header, "bulkdata/")
+    found = _Writer(header.bounds.elements, inline_bytes, numbers_as_text).data_set(
+        header, "bulkdata/"
+    )
     pixels = header.pixel_data
     if pixels is not None:
         key = f"{pixels.tag:08X}"
@@ -53,9 +65,10 @@ def dicom_json(header: Header, *, inline_bytes: int = INLINE_BYTES) -> JsonObjec
 class _Writer:
     """Writes data sets within one bound on elements, all depths together."""
 
-    def __init__(self, elements: int, inline_bytes: int) -> None:
+    def __init__(self, elements: int, inline_bytes: int, numbers_as_text: bool) -> None:  # noqa: FBT001  one caller
         self.elements = self.left = elements
         self.inline_bytes = inline_bytes
+        self.one_value = {"PN": _name} if numbers_as_text else _ONE_VALUE
 
     def data_set(self, header: Header, path: str) -> JsonObject:
         self.left -= len(header.elements)
@@ -77,7 +90,7 @@ class _Writer:
             elif vr in _WORD_BYTES:
                 found[key] = {"vr": vr} if not length else self._binary(header, tag, vr, path + key)
             else:
-                values = _values(header, tag, vr)
+                values = _values(header, tag, vr, self.one_value)
                 found[key] = {"vr": vr, "Value": values} if values else {"vr": vr}
         return found
 
@@ -93,31 +106,86 @@ class _Writer:
         raw = header.raw(tag)
         if raw is None or length > self.inline_bytes:
             return {"vr": vr, "BulkDataURI": path}
-        width = _WORD_BYTES[vr]
-        if width > 1 and not header.is_little_endian:
-            # F.2.7 encodes little endian.
-            raw = b"".join(raw[at : at + width][::-1] for at in range(0, len(raw), width))
-        return {"vr": vr, "InlineBinary": b64encode(raw).decode("ascii")}
+        inline = b64encode(_little(header, raw, vr)).decode("ascii")
+        return {"vr": vr, "InlineBinary": inline}
 
 
-def _values(header: Header, tag: int, vr: str) -> list[Json]:
+def bulk_value(header: Header, source: ByteSource, uri: str) -> bytes:
+    """Return the value that a ``BulkDataURI`` of `dicom_json` stands for.
+
+    Parameters
+    ----------
+    header
+        What the document was made from.
+    source
+        The bytes that the header was read from; for the pixels of a deflated instance, its buffer.
+    uri
+        ``bulkdata/`` and the path of tags and item numbers, from 1. Pixel data of undefined length
+        is given as it stands: the items of its fragments, up to the end of the source.
+
+    Raises
+    ------
+    NotFoundError
+        The path leads nowhere.
+    """
+    missing = NotFoundError(f"There is no bulk data at {uri!r} in this instance.")
+    parts = uri.removeprefix("bulkdata/").split("/")
+    if len(parts) % 2 == 0 or not all(part.isalnum() for part in parts):
+        raise missing
+    try:
+        tags = [int(part, 16) for part in parts[::2]]
+        numbers = [int(part) for part in parts[1::2]]
+    except ValueError:
+        raise missing from None
+    pixels = header.pixel_data
+    if pixels is not None and tags == [pixels.tag]:
+        length = source.size - pixels.offset if pixels.length is None else pixels.length
+        return source.read_at(pixels.offset, length)
+    found: Header | None = header
+    for tag, number in zip(tags, numbers, strict=False):
+        if found is None or number < 1:
+            raise missing
+        found = next(itertools.islice(found.items_of(tag), number - 1, None), None)
+    raw = None if found is None else found.raw(tags[-1])
+    if found is None or raw is None:
+        raise missing
+    return _little(found, raw, found.elements[tags[-1]][0])
+
+
+def _little(header: Header, raw: bytes, vr: str) -> bytes:
+    """Return binary values as little endian, as F.2.7 has them."""
+    width = _WORD_BYTES.get(vr, 1)
+    if width == 1 or header.is_little_endian:
+        return raw
+    return b"".join(raw[at : at + width][::-1] for at in range(0, len(raw), width))
+
+
+def _values(
+    header: Header, tag: int, vr: str, one_values: Mapping[str, Callable[[str], Json]]
+) -> list[Json]:
     if vr in _NUMBERS:
-        return [one if math.isfinite(one) else _not_finite(one) for one in header.binary(tag)]
+        return [_number(one) for one in header.binary(tag)]
     if vr == "AT":
         return [f"{int(value):08X}" for value in header.binary(tag)]
     text = "ISO_IR 192" if tag == _CHARACTER_SET else header.text_of(tag)
     if vr in _ONE_TEXT:
         return [text] if text else []
-    if not text.strip(" \0\\"):
+    if not text.strip(" \0"):
         return []
-    one_value = _ONE_VALUE.get(vr, _text_value)
+    one_value = one_values.get(vr, _text_value)
+    if vr == "UC":  # Spaces before the text are part of it (PS3.5 6.2).
+        return [one_value(part.rstrip(" \0")) for part in text.split("\\")]
     return [one_value(part.strip(" \0")) for part in text.split("\\")]
 
 
-def _not_finite(number: float) -> str:
+def _number(number: float) -> Json:
+    if isinstance(number, int):
+        return number if abs(number) <= _EXACT else str(number)
     if math.isnan(number):
         return "NaN"
-    return "Infinity" if number > 0 else "-Infinity"
+    if math.isinf(number):
+        return "Infinity" if number > 0 else "-Infinity"
+    return number
 
 
 def _text_value(text: str) -> Json:
@@ -125,6 +193,8 @@ def _text_value(text: str) -> Json:
 
 
 def _integer(text: str) -> Json:
+    if "_" in text:  # Python reads it, DICOM does not.
+        return text
     try:
         return int(text)
     except ValueError:
@@ -132,11 +202,19 @@ def _integer(text: str) -> Json:
 
 
 def _decimal(text: str) -> Json:
+    if "_" in text:
+        return text
     try:
         number = float(text)
     except ValueError:
         return text or None
-    return number if math.isfinite(number) else text
+    written = repr(number)
+    if not math.isfinite(number) or len(written) > _DECIMAL_CHARACTERS:
+        return text
+    # Up to 15 digits a double is the decimal that was written (PS3.5 6.2 allows 16 characters).
+    if len(text) <= _SAFE_DIGITS or Decimal(written) == Decimal(text):
+        return number
+    return text
 
 
 def _name(text: str) -> Json:
@@ -144,7 +222,11 @@ def _name(text: str) -> Json:
     return {name: group for name, part in groups if (group := part.strip(" \0"))} or None
 
 
-_ONE_VALUE: Final = {"DS": _decimal, "IS": _integer, "PN": _name}
+_ONE_VALUE: Final[Mapping[str, Callable[[str], Json]]] = {
+    "DS": _decimal,
+    "IS": _integer,
+    "PN": _name,
+}
 
 
 class JsonAttributes(FirstValues):

@@ -11,6 +11,10 @@ from dicomlab.standard._dictionary import (
     uid_name,
     vr_of,
 )
+from dicomlab.standard._implementation import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+)
 from dicomlab.standard._levels import (
     AGGREGATES,
     ITEM_KEYS,
@@ -27,6 +31,8 @@ from dicomlab.standard._transfer_syntaxes import (
 
 __all__ = [
     "AGGREGATES",
+    "IMPLEMENTATION_CLASS_UID",
+    "IMPLEMENTATION_VERSION_NAME",
     "ITEM_KEYS",
     "LEVEL_KEYS",
     "TRANSFER_SYNTAXES",
