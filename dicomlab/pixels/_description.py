@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from dicomlab.errors import HostileInputError, NonConformantError, UnsupportedError
-from dicomlab.safety import DEFAULT_BOUNDS, Attributes, Bounds
+from dicomlab.safety import DEFAULT_BOUNDS, Attributes, Bounds, Header
 from dicomlab.standard import tag_of, tag_text, transfer_syntax
 
 FLOAT_PIXEL_DATA, DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00008, 0x7FE00009
@@ -63,6 +65,10 @@ class FrameDescription:
         UnsupportedError
             Bits that no decoder here knows.
         """
+        written = _as_written(attributes, transfer_syntax_uid, bounds)
+        known = None if written is None else _KNOWN.get(written)
+        if known is not None:
+            return known
         is_float = "PixelRepresentation" not in attributes and not attributes.number("BitsStored")
         allocated = _positive(attributes, "BitsAllocated", 64)
         is_float = is_float and allocated in (32, 64)
@@ -85,6 +91,10 @@ class FrameDescription:
             transfer_syntax_uid=transfer_syntax_uid,
         )
         description.check(bounds)
+        if written is not None:
+            if len(_KNOWN) >= _MOST_KNOWN:
+                _KNOWN.clear()
+            _KNOWN[written] = description
         return description
 
     def check(self, bounds: Bounds = DEFAULT_BOUNDS) -> None:
@@ -153,6 +163,40 @@ class FrameDescription:
     def frame_bytes(self) -> int:
         """Bytes of one decoded frame, and of one native one but for single bits."""
         return math.prod(self.shape) * max(1, self.bits_allocated // 8)
+
+
+_WRITTEN: Final = tuple(map(tag_of, (
+    "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames",
+    "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+)))  # fmt: skip
+_KNOWN: Final[dict[Hashable, FrameDescription]] = {}
+"""Descriptions that were made before: the slices of a series have one and the same."""
+_MOST_KNOWN: Final = 256
+_LONGEST_WRITTEN: Final = 64
+
+
+def _as_written(
+    attributes: Attributes, transfer_syntax_uid: str, bounds: Bounds
+) -> Hashable | None:
+    """Return all that a description depends on, ``None`` where that is not plain to see."""
+    if not isinstance(attributes, Header):
+        return None
+    elements, buffer = attributes.elements, attributes.buffer
+    written: list[Hashable] = [
+        transfer_syntax_uid,
+        bounds,
+        attributes.is_little_endian,
+        attributes.character_sets,
+    ]
+    for tag in _WRITTEN:
+        element = elements.get(tag)
+        if element is None:
+            written.append(None)
+        elif element[2] > _LONGEST_WRITTEN:
+            return None
+        else:
+            written += (element[0], buffer[element[1] : element[1] + element[2]])
+    return tuple(written)
 
 
 def _frames(attributes: Attributes) -> int:

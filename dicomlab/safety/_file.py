@@ -14,6 +14,7 @@ from dicomlab.errors import HostileInputError, NonConformantError
 from dicomlab.safety._bounds import DEFAULT_BOUNDS, Bounds
 from dicomlab.safety._bytes import ByteSource, MemoryBytes
 from dicomlab.safety._header import Header, PixelDataLocation, truncated
+from dicomlab.safety._layout import known_layout, remember_layout
 from dicomlab.safety._preamble import preamble_finding
 from dicomlab.safety._walk import (
     EXPLICIT_BE,
@@ -114,6 +115,15 @@ class _Reading:
         self.findings: list[str] = []
 
     def header(self) -> Header:
+        known = known_layout(self.buffer, self.bounds)
+        if known is not None:
+            self._note_preamble()
+            return self._header(
+                known.elements,
+                EXPLICIT_LE,
+                known.transfer_syntax_uid,
+                self._location(known.pixels),
+            )
         position, uid = self._meta()
         syntax = transfer_syntax(uid)
         if syntax.is_deflated:
@@ -133,11 +143,24 @@ class _Reading:
         location = self._pixels(data_set)
         if location is None:
             self._check_end(stop)
+        elements = self.elements | data_set
+        header = self._header(elements, encoding, uid, location)
+        if location is not None and not self.findings:
+            remember_layout(self.buffer, header)
+        return header
+
+    def _header(
+        self,
+        elements: dict[int, Element],
+        encoding: Encoding,
+        uid: str,
+        location: PixelDataLocation | None,
+    ) -> Header:
         # Pixels that were read along are not kept; those of a deflated data set lie nowhere else.
-        end = None if location is None or syntax.is_deflated else location.offset
+        is_apart = location is not None and not transfer_syntax(uid).is_deflated
         return Header(
-            self.buffer[:end],
-            self.elements | data_set,
+            self.buffer[: location.offset] if location is not None and is_apart else self.buffer,
+            elements,
             encoding,
             uid,
             pixel_data=location,
@@ -149,9 +172,13 @@ class _Reading:
         tag = next(reversed(data_set))
         if tag not in PIXEL_TAGS:
             return None
-        vr, offset, length = data_set.pop(tag)
+        element = data_set.pop(tag)
         if not data_set:
             raise _not_dicom("it holds pixels alone")
+        return self._location((tag, element))
+
+    def _location(self, pixels: tuple[int, Element]) -> PixelDataLocation:
+        tag, (vr, offset, length) = pixels
         if length == UNDEFINED:
             return PixelDataLocation(tag, offset, None, vr)
         if offset + length > self.file_size:
@@ -197,15 +224,18 @@ class _Reading:
             # A data set without preamble may hold the four letters at this place by chance.
             if meta is not None or not shown_encoding(buffer, 0):
                 self._note_implicit(meta)
-                strange = preamble_finding(buffer[:128])
-                if strange is not None:
-                    self.findings.append(strange)
+                self._note_preamble()
                 return _META_START, meta
         self.findings.append("no-preamble")
         start = 4 if buffer[:4] == b"DICM" else 0
         meta = meta_encoding(buffer, start)
         self._note_implicit(meta)
         return start, meta
+
+    def _note_preamble(self) -> None:
+        strange = preamble_finding(self.buffer[:128])
+        if strange is not None:
+            self.findings.append(strange)
 
     def _note_implicit(self, meta: Encoding | None) -> None:
         if meta is IMPLICIT_LE:

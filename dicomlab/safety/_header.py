@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from dicomlab.errors import NonConformantError
@@ -12,6 +13,7 @@ from dicomlab.safety._bounds import DEFAULT_BOUNDS, Bounds
 from dicomlab.safety._text import decode_text, is_plain
 from dicomlab.safety._values import FirstValues, not_a_number
 from dicomlab.safety._walk import (
+    EXPLICIT_LE,
     IMPLICIT_LE,
     ITEM_HEADER_BYTES,
     UNDEFINED,
@@ -32,6 +34,8 @@ _BINARY: Final = {
 }  # fmt: skip
 _NUMBERS: Final = frozenset(("US", "SS", "UL", "SL", "FL", "FD", "UV", "SV", "AT"))
 _ONE_VALUE: Final = frozenset(("LT", "ST", "UT", "UR"))
+_LONGEST_KEPT: Final = 128
+_ABSENT: Final[Element] = ("", 0, 0)
 _CHARACTER_SET: Final = 0x00080005
 _PIXEL_REPRESENTATION: Final = 0x00280103
 
@@ -154,6 +158,11 @@ class Header(FirstValues):
         """Whether binary values are little endian."""
         return self._encoding.order == "<"
 
+    @property
+    def is_explicit_le(self) -> bool:
+        """Whether elements are written with their VR, little endian."""
+        return self._encoding is EXPLICIT_LE
+
     def is_sequence(self, tag: int) -> bool:
         """Whether an element has items, be it of VR SQ or a sequence written as VR UN."""
         element = self.elements.get(tag)
@@ -200,14 +209,13 @@ class Header(FirstValues):
         numeric VRs are given as text.
         """
         tag = tag_of(keyword)
-        element = self.elements.get(tag)
-        if element is None or element[2] in (0, UNDEFINED):
+        vr, offset, length = self.elements.get(tag, _ABSENT)
+        if length in (0, UNDEFINED):
             return ()
-        vr = element[0]
         if vr in _NUMBERS:
             return tuple(f"{value:g}" if vr in ("FL", "FD") else str(value)
                          for value in self.binary(tag))  # fmt: skip
-        raw = self.buffer[element[1] : element[1] + element[2]]
+        raw = self.buffer[offset : offset + length]
         text = self._decoded(raw, vr)
         if vr in _ONE_VALUE:
             text = text.rstrip(" \0")
@@ -232,13 +240,12 @@ class Header(FirstValues):
             return ()
         if element[0] in _BINARY:
             return tuple(map(float, self.binary(tag)))
-        raw = self.buffer[element[1] : element[1] + element[2]].strip(b" \0")
-        if not raw.strip(b"\\ "):
-            return ()
+        vr, offset, length = element
+        raw = self.buffer[offset : offset + length]
         try:
-            return tuple(map(float, raw.split(b"\\")))
+            return _written_numbers(raw) if length <= _LONGEST_KEPT else _parsed_numbers(raw)
         except ValueError:
-            raise not_a_number(keyword, f"of VR {element[0]} holds what is no number") from None
+            raise not_a_number(keyword, f"of VR {vr} holds what is no number") from None
 
     def items(self, keyword: str) -> tuple[Header, ...]:
         """Return the items of a sequence, ``()`` where it is absent or empty (PS3.5 7.5)."""
@@ -282,6 +289,16 @@ class Header(FirstValues):
                 yield start - ITEM_HEADER_BYTES, item
         except ShortOfBytesError:
             raise truncated(tag) from None
+
+
+def _parsed_numbers(raw: bytes) -> tuple[float, ...]:
+    """Return the values of a Decimal or Integer String (PS3.5 6.2)."""
+    raw = raw.strip(b" \0")
+    return tuple(map(float, raw.split(b"\\"))) if raw.strip(b"\\ ") else ()
+
+
+_written_numbers = lru_cache(maxsize=4096)(_parsed_numbers)
+"""The same, for short ones: the slices of a series write most numbers alike."""
 
 
 def truncated(tag: int | None = None) -> NonConformantError:

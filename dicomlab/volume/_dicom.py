@@ -17,6 +17,7 @@ from dicomlab.catalog import FrameLocation, Frames
 from dicomlab.errors import DicomlabError, NonConformantError
 from dicomlab.pixels import FrameDescription, decode_into, unpack_bits
 from dicomlab.standard import transfer_syntax
+from dicomlab.volume._reader import processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class DicomSliceReader:
 
     def read_into(self, start: int, out: NDArray[np.generic]) -> None:
         """Read planes into `out`, each frame once."""
-        workers = min(_processors(), len(out))
+        workers = min(processors(), len(out))
         if workers <= 1:
             self._read_some(start, out)
             return
@@ -73,13 +74,6 @@ class DicomSliceReader:
                 except DicomlabError as error:
                     error.add_note(f"SOP Instance UID {plane.sop_instance_uid}")
                     raise
-
-
-def _processors() -> int:
-    """Return how many processors this process may use; not every system can say."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _OpenFile:

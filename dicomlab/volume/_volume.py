@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from dicomlab.geometry import Grid
 from dicomlab.pixels import VoiWindow
 from dicomlab.volume import _itk, _verbs
-from dicomlab.volume._reader import ArrayReader, BlockReader, SliceReader
+from dicomlab.volume._reader import ArrayReader, BlockReader, SliceReader, processors
 from dicomlab.volume._suv import SuvInputs
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 _ALL = slice(None)
 _BLOCK = 32
-"""Slices that are read and rescaled in one go; chunks of an OME-Zarr are as deep."""
+"""Slices that are read from a store and rescaled in one go; its chunks are as deep."""
+_RUN = 8
+"""Slices that a thread takes at a time."""
 SplitValue: TypeAlias = str | int | float | tuple[float, ...]
 
 
@@ -267,17 +270,30 @@ class Volume:
     def compute(self) -> NDArray[np.generic]:
         """Return all modality values, read the quickest way there is."""
         values = np.empty(self.shape, self.dtype)
+        if isinstance(self.reader, BlockReader):
+            for start in range(0, len(values), _BLOCK):
+                self._compute_into(values[start : start + _BLOCK], start)
+            return values
+
+        def compute_run(start: int) -> None:
+            # One by one: a plane is in the processor's cache still when it is rescaled.
+            for index in range(start, min(start + _RUN, len(values))):
+                self._compute_into(values[index : index + 1], index)
+
+        with ThreadPoolExecutor(processors(), "dicomlab-read") as pool:
+            for _done in pool.map(compute_run, range(0, len(values), _RUN)):
+                pass
+        return values
+
+    def _compute_into(self, values: NDArray[np.generic], start: int) -> None:
+        """Read planes from `start` and rescale them in place where their type allows."""
         kind = self.reader.dtype
         is_alike = (
             kind.itemsize == self.dtype.itemsize and self.dtype.kind in "iu" and kind.kind in "iu"
         )
-        # Blocks stay in the processor's cache between reading and rescaling.
-        for start in range(0, len(values), _BLOCK):
-            block = values[start : start + _BLOCK]
-            stored = block.view(kind) if is_alike else np.empty(block.shape, kind)
-            self.reader.read_into(start, stored)
-            self._rescale_into(block, stored, slice(start, start + len(block)))
-        return values
+        stored = values.view(kind) if is_alike else np.empty(values.shape, kind)
+        self.reader.read_into(start, stored)
+        self._rescale_into(values, stored, slice(start, start + len(values)))
 
     def to_xarray(self) -> xr.DataArray:
         """Return the modality values with physical coordinates, still lazy.
