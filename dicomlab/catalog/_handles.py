@@ -155,7 +155,8 @@ class Instance(_Handle):
         """
         one = self.data
         encoded, syntax = _frame(one, frame)
-        return decode_frame(encoded, FrameDescription.from_attributes(one.attributes, syntax))
+        described = FrameDescription.from_attributes(one.attributes, syntax)
+        return decode_frame(encoded, described, number=frame)
 
     def dataset(self) -> Dataset:
         """Return the whole instance as a pydicom data set."""
@@ -231,6 +232,6 @@ def _thumbnail(one: InstanceData, size: int) -> bytes | None:
         middle = len(one.frames) // 2
         encoded, syntax = _frame(one, middle)
         shown = Presentation.from_attributes(one.attributes, syntax, frame=middle)
-        return png(shown.render(encoded), longest_side=size)
+        return png(shown.render(encoded, number=middle), longest_side=size)
     except DicomlabError:
         return None

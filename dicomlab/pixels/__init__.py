@@ -11,6 +11,7 @@ from dicomlab.pixels._description import FrameDescription
 from dicomlab.pixels._frames import FrameIndex, index_frames
 from dicomlab.pixels._groups import FunctionalGroups
 from dicomlab.pixels._render import Presentation, png
+from dicomlab.pixels._video import video_frames
 from dicomlab.pixels._voi import (
     LookupTable,
     VoiLutFunction,
@@ -35,5 +36,6 @@ __all__ = [
     "lookup_table",
     "png",
     "unpack_bits",
+    "video_frames",
     "voi_windows",
 ]

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 
 from dicomlab.errors import NonConformantError
 
+DECODER_ERRORS = (RuntimeError, ValueError, TypeError, OverflowError, EOFError, IndexError)
+"""What the codecs raise at data that they do not understand."""
+
 _STANDALONE = frozenset((0x01, *range(0xD0, 0xD9)))
-_FRAME_HEADERS = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
+_LOSSLESS, _JPEG_LS = 0xC3, 0xF7
+_FRAME_HEADERS = frozenset((*range(0xC0, 0xD0), _JPEG_LS)) - {0xC4, 0xC8, 0xCC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,13 @@ class Codestream:
         they say nothing. For JPEG 2000 ``"YBR"`` where a component transformation is undone.
     tiles
         How many tiles a JPEG 2000 image is made of.
+    is_lossy
+        Its coding cannot be undone bit for bit: lossy JPEG, JPEG-LS with an allowed error,
+        JPEG 2000 with the irreversible wavelet, JPEG XL in XYB.
+    is_high_throughput
+        The block coder is that of HTJ2K (ISO/IEC 15444-15).
+    is_planar
+        JPEG-LS codes each component in a scan of its own.
     """
 
     rows: int
@@ -42,6 +53,9 @@ class Codestream:
     is_signed: bool = False
     colour: str = ""
     tiles: int = 1
+    is_lossy: bool = False
+    is_high_throughput: bool = False
+    is_planar: bool = False
 
 
 def read_jpeg(data: bytes) -> Codestream:
@@ -62,8 +76,18 @@ def read_jpeg(data: bytes) -> Codestream:
         if marker in _FRAME_HEADERS and len(body) >= 6:
             precision, rows, columns, components = struct.unpack_from(">BHHB", body)
             names = body[6 : 6 + 3 * components : 3]
+            near, is_planar = (0, False)
+            if marker == _JPEG_LS:
+                near, is_planar = _scan(data, position + 2 + length)
             return Codestream(
-                rows, columns, components, precision, marker, colour=_colour(names, adobe, jfif)
+                rows,
+                columns,
+                components,
+                precision,
+                marker,
+                colour=_colour(names, adobe, jfif),
+                is_lossy=near > 0 or marker not in (_LOSSLESS, _JPEG_LS),
+                is_planar=is_planar,
             )
         if marker == 0xE0 and body[:5] == b"JFIF\0":
             jfif = True
@@ -71,6 +95,17 @@ def read_jpeg(data: bytes) -> Codestream:
             adobe = body[11]
         position += 2 + length
     raise damaged("JPEG", "no frame header")
+
+
+def _scan(data: bytes, position: int) -> tuple[int, bool]:
+    """Return the allowed error of JPEG-LS, and whether its scans hold one component each."""
+    while position + 5 <= len(data) and data[position] == 0xFF:
+        length = struct.unpack_from(">H", data, position + 2)[0]
+        if data[position + 1] == 0xDA and position + 2 + length <= len(data) and length > 5:
+            in_scan = data[position + 4]
+            return data[position + length - 1], in_scan == 1
+        position += 2 + length
+    raise damaged("JPEG-LS", "no scan")
 
 
 def _colour(names: bytes, adobe: int | None, jfif: bool) -> str:  # noqa: FBT001
@@ -93,11 +128,14 @@ def read_jpeg2000(data: bytes) -> Codestream:
     )
     components = struct.unpack_from(">H", data, start + 40)[0]
     depth = data[start + 42]
-    transformed = False
+    transformed = is_lossy = is_high_throughput = False
     position = start + 4 + struct.unpack_from(">H", data, start + 4)[0]
     while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0x90:
-        if data[position + 1] == 0x52 and position + 9 <= len(data):
+        if data[position + 1] == 0x50:
+            is_high_throughput = True
+        if data[position + 1] == 0x52 and position + 14 <= len(data):
             transformed = data[position + 8] == 1
+            is_lossy = data[position + 13] == 0
             break
         position += 2 + struct.unpack_from(">H", data, position + 2)[0]
     if not (width > left and height > top and tile_w and tile_h):
@@ -112,6 +150,8 @@ def read_jpeg2000(data: bytes) -> Codestream:
         (depth & 0x7F) + 1,
         is_signed=depth > 0x7F,
         colour="YBR" if transformed else "",
+        is_lossy=is_lossy,
+        is_high_throughput=is_high_throughput,
         tiles=-(-(width - tile_left) // tile_w) * -(-(height - tile_top) // tile_h),
     )
 

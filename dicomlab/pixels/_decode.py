@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dicomlab.errors import HostileInputError, NonConformantError, UnsupportedError
 from dicomlab.pixels._codestream import (
+    DECODER_ERRORS,
     Codestream,
     damaged,
     read_jpeg,
@@ -17,39 +18,50 @@ from dicomlab.pixels._codestream import (
     tiles_present,
 )
 from dicomlab.pixels._description import FrameDescription
+from dicomlab.pixels._jpegxl import read_jpegxl
+from dicomlab.pixels._native import (
+    DEFLATED_IMAGE_FRAME,
+    ENCAPSULATED_UNCOMPRESSED,
+    check_length,
+    decode_native,
+    inflate_frame,
+)
+from dicomlab.pixels._rle import decode_rle
+from dicomlab.pixels._syntaxes import HTJ2K, JPEG, JPEG_2000, JPEG_LS, JPEG_XL, RLE
+from dicomlab.pixels._video import decode_video
 from dicomlab.safety import DEFAULT_BOUNDS, Bounds
 from dicomlab.standard import transfer_syntax
 
-_RLE = "1.2.840.10008.1.2.5"
-_JPEG = frozenset("1.2.840.10008.1.2.4." + end for end in ("50", "51", "57", "70"))
-_JPEG_LS = frozenset("1.2.840.10008.1.2.4." + end for end in ("80", "81"))
-_JPEG_2000 = frozenset("1.2.840.10008.1.2.4." + end for end in ("90", "91"))
-_HTJ2K = frozenset("1.2.840.10008.1.2.4." + end for end in ("201", "202", "203"))
 _LOSSY_PROCESSES = frozenset((0xC0, 0xC1, 0xC2))
 _PROCESSES = _LOSSY_PROCESSES | {0xC3}
 """Sequential, progressive and lossless; arithmetic coding is in no syntax of today (PS3.5 10)."""
 _END_WITHIN = 16
 """An item is padded to even length; some encoders pad to more."""
-_DECODER_ERRORS = (RuntimeError, ValueError, TypeError, OverflowError, EOFError, IndexError)
 
 
 def can_decode(transfer_syntax_uid: str) -> bool:
     """Return whether frames of a transfer syntax can be decoded."""
-    known = _JPEG | _JPEG_LS | _JPEG_2000 | _HTJ2K | {_RLE}
-    return transfer_syntax_uid in known or not transfer_syntax(transfer_syntax_uid).is_encapsulated
+    syntax = transfer_syntax(transfer_syntax_uid)
+    return transfer_syntax_uid in _DECODERS or syntax.is_video or not syntax.is_encapsulated
 
 
 def decode_frame(
-    encoded: bytes, description: FrameDescription, *, bounds: Bounds = DEFAULT_BOUNDS
+    encoded: bytes,
+    description: FrameDescription,
+    *,
+    number: int = 0,
+    bounds: Bounds = DEFAULT_BOUNDS,
 ) -> NDArray[np.generic]:
     """Return the stored values of a frame.
 
     Parameters
     ----------
     encoded
-        The frame's bytes, as `FrameIndex.read` gives them.
+        The frame's bytes, as `FrameIndex.read` gives them; of a video that is the stream.
     description
         What the pixel module says; a codestream that contradicts it is refused.
+    number
+        Which frame of a video, counted from 0; nothing else needs it.
 
     Returns
     -------
@@ -57,7 +69,7 @@ def decode_frame(
         Shape (row, column), with a third axis where there are several samples a pixel, in the
         description's dtype and this machine's byte order. Bits outside Bits Stored (0028,0101) are
         gone. MONOCHROME1 is not inverted. Colours stand as `decoded_photometric_interpretation`
-        says: JPEG and JPEG 2000 give RGB.
+        says: lossy JPEG, JPEG 2000 and video give RGB.
 
     Raises
     ------
@@ -70,7 +82,7 @@ def decode_frame(
     """
     _check_size(encoded, description, bounds)
     out = np.empty(description.shape, description.dtype)
-    decode_into(encoded, description, out, bounds=bounds)
+    decode_into(encoded, description, out, number=number, bounds=bounds)
     return out
 
 
@@ -79,31 +91,40 @@ def decode_into(
     description: FrameDescription,
     out: NDArray[np.generic],
     *,
+    number: int = 0,
     bounds: Bounds = DEFAULT_BOUNDS,
 ) -> None:
     """Decode a frame into an array of the description's shape and dtype, as `decode_frame`."""
     _check_size(encoded, description, bounds)
     uid = description.transfer_syntax_uid
-    if not transfer_syntax(uid).is_encapsulated:
-        _native(encoded, description, out)
-    elif uid == _RLE:
-        _rle(encoded, description, out)
-    elif uid in _JPEG:
-        _jpeg(encoded, description, out)
-    elif uid in _JPEG_LS:
-        stream = _checked(read_jpeg(encoded), description)
-        # CharLS may count zeros for seconds where the data ends without a marker.
-        _check_end("JPEG-LS", encoded)
-        _call("JPEG-LS", imagecodecs.jpegls_decode, encoded, stream, out)
-    elif uid in _JPEG_2000 or uid in _HTJ2K:
-        _jpeg2000(encoded, description, out)
-    else:
+    syntax = transfer_syntax(uid)
+    if syntax.is_video:
+        decode_video(encoded, description, number, out)
+        return
+    decoder = decode_native if not syntax.is_encapsulated else _DECODERS.get(uid)
+    if decoder is None:
         raise UnsupportedError(
-            f"Frames of transfer syntax {transfer_syntax(uid).name} cannot be decoded. "
+            f"Frames of transfer syntax {syntax.name} cannot be decoded. "
             "Ask the sender for another one, or transcode the instance.",
             transfer_syntax_uid=uid,
         )
+    decoder(encoded, description, out)
     unpack_bits(out, description)
+
+
+def read_codestream(encoded: bytes, transfer_syntax_uid: str) -> Codestream | None:
+    """Return what a compressed frame says of itself, ``None`` where its coding says nothing.
+
+    Raises
+    ------
+    NonConformantError
+        The frame is damaged.
+    """
+    if transfer_syntax_uid in JPEG or transfer_syntax_uid in JPEG_LS:
+        return read_jpeg(encoded)
+    if transfer_syntax_uid in JPEG_2000 or transfer_syntax_uid in HTJ2K:
+        return read_jpeg2000(encoded)
+    return read_jpegxl(encoded) if transfer_syntax_uid in JPEG_XL else None
 
 
 def decoded_photometric_interpretation(encoded: bytes, description: FrameDescription) -> str:
@@ -112,10 +133,15 @@ def decoded_photometric_interpretation(encoded: bytes, description: FrameDescrip
     if description.samples_per_pixel != 3:
         return declared
     uid = description.transfer_syntax_uid
-    if uid in _JPEG and read_jpeg(encoded).process in _LOSSY_PROCESSES:
+    if transfer_syntax(uid).is_video:
         return "RGB"
-    undone = declared in ("YBR_RCT", "YBR_ICT")
-    if (uid in _JPEG_2000 or uid in _HTJ2K) and (undone or read_jpeg2000(encoded).colour == "YBR"):
+    stream = read_codestream(encoded, uid)
+    if uid in JPEG and stream is not None and stream.process in _LOSSY_PROCESSES:
+        return "RGB"
+    undone = declared in ("YBR_RCT", "YBR_ICT", "XYB")
+    # A JPEG that was made into JPEG XL keeps its own transformation, and the decoder undoes it.
+    undone = undone or (uid in JPEG_XL and description.is_subsampled) or uid == _JPEG_IN_JPEG_XL
+    if uid not in JPEG and stream is not None and (undone or stream.colour == "YBR"):
         return "RGB"
     return "YBR_FULL" if description.is_subsampled else declared
 
@@ -149,61 +175,12 @@ def _check_size(encoded: bytes, description: FrameDescription, bounds: Bounds) -
                 limit=limit,
                 found=description.frame_bytes,
             )
-    elif len(encoded) * 8 < description.frame_bits:
-        raise NonConformantError(
-            f"PixelData (7FE0,0010): a frame has {len(encoded)} bytes where "
-            f"{-(-description.frame_bits // 8)} are declared (PS3.5 8). The file was cut short: "
-            "copy or retrieve it again.",
-            reason="truncated",
-            tag=0x7FE00010,
-            reference="PS3.5 8",
-        )
-
-
-def _native(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
-    if description.bits_allocated == 1:
-        bits = np.frombuffer(encoded, np.uint8)
-        count = description.frame_bits
-        out.reshape(-1)[...] = np.unpackbits(bits, count=count, bitorder="little")
-        return
-    order = "<" if transfer_syntax(description.transfer_syntax_uid).is_little_endian else ">"
-    count = description.frame_bits // description.bits_allocated
-    samples = np.frombuffer(encoded, np.dtype(order + description.dtype.str[1:]), count)
-    if description.is_subsampled:
-        _upsample(samples, out)
-    elif description.samples_per_pixel > 1 and description.planar_configuration == 1:
-        planes = samples.reshape(description.samples_per_pixel, *out.shape[:2])
-        out[...] = np.moveaxis(planes, 0, -1)
     else:
-        out[...] = samples.reshape(out.shape)
+        check_length(encoded, description)
 
 
-def _upsample(samples: NDArray[np.generic], out: NDArray[np.generic]) -> None:
-    """Spread Y1 Y2 Cb Cr over two pixels (PS3.3 C.7.6.3.1.2)."""
-    pairs = samples.reshape(-1, 4)
-    pixels = out.reshape(-1, 2, 3)
-    pixels[:, :, 0] = pairs[:, :2]
-    pixels[:, :, 1:] = pairs[:, None, 2:]
-
-
-def _rle(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
-    segments = int.from_bytes(encoded[:4], "little")
-    expected = description.samples_per_pixel * out.dtype.itemsize
-    if len(encoded) < 64 or segments != expected or segments > 15 or description.bits_allocated < 8:
-        raise damaged("RLE", f"{segments} segments, expected {expected}")
-    # The decoder believes the offsets of the header (PS3.5 G.5), and reads where they lead.
-    places = np.frombuffer(encoded, "<u4", segments, offset=4).astype(np.int64)
-    if places[0] < 64 or places[-1] > len(encoded) or (np.diff(places) <= 0).any():
-        raise damaged("RLE", "its segments do not follow one another within the frame")
-    try:
-        flat = imagecodecs.dicomrle_decode(encoded, out.dtype.newbyteorder("<"))
-        values = np.frombuffer(flat, out.dtype.newbyteorder("<"))
-    except _DECODER_ERRORS as error:
-        raise damaged("RLE", "the decoder stopped") from error
-    if values.size < out.size:
-        raise damaged("RLE", f"{values.size} values, expected {out.size}")
-    planes = values[: out.size].reshape(description.samples_per_pixel, *out.shape[:2])
-    out[...] = planes[0] if out.ndim == 2 else np.moveaxis(planes, 0, -1)
+def _deflated(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
+    decode_native(inflate_frame(encoded, description), description, out)
 
 
 def _jpeg(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
@@ -212,7 +189,7 @@ def _jpeg(encoded: bytes, description: FrameDescription, out: NDArray[np.generic
         raise damaged("JPEG", "its coding is none of DICOM's")
     # libjpeg-turbo fills what is missing with grey, and says nothing.
     _check_end("JPEG", encoded)
-    colours: dict[str, str | None] = {}
+    colours: dict[str, object] = {}
     if stream.components == 3:
         is_rgb = stream.process not in _LOSSY_PROCESSES or _is_rgb(stream, description)
         colours = {"colorspace": "RGB" if is_rgb else "YCBCR", "outcolorspace": "RGB"}
@@ -235,13 +212,33 @@ def _is_rgb(stream: Codestream, description: FrameDescription) -> bool:
     return description.photometric_interpretation == "RGB"
 
 
+def _jpeg_ls(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
+    stream = _checked(read_jpeg(encoded), description)
+    # CharLS may count zeros for seconds where the data ends without a marker.
+    _check_end("JPEG-LS", encoded)
+    _call("JPEG-LS", imagecodecs.jpegls_decode, encoded, stream, out)
+
+
 def _jpeg2000(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
     stream = _checked(read_jpeg2000(encoded), description)
     if stream.tiles > 1 and tiles_present(encoded) < stream.tiles:
         # OpenJPEG leaves what is missing black, and says nothing.
         raise damaged("JPEG 2000", f"it lacks some of its {stream.tiles} tiles")
-    start = encoded.find(b"\xff\x4f\xff\x51")
-    _call("JPEG 2000", imagecodecs.jpeg2k_decode, encoded[start:], stream, out, numthreads=1)
+    codestream = encoded[encoded.find(b"\xff\x4f\xff\x51") :]
+    if stream.is_high_throughput:
+        # OpenJPH is the faster; what it does not know, OpenJPEG may.
+        try:
+            _call("HTJ2K", imagecodecs.htj2k_decode, codestream, stream, out, planar=False)
+        except NonConformantError:
+            pass
+        else:
+            return
+    _call("JPEG 2000", imagecodecs.jpeg2k_decode, codestream, stream, out, numthreads=1)
+
+
+def _jpegxl(encoded: bytes, description: FrameDescription, out: NDArray[np.generic]) -> None:
+    stream = _checked(read_jpegxl(encoded), description)
+    _call("JPEG XL", imagecodecs.jpegxl_decode, encoded, stream, out, numthreads=1)
 
 
 def _checked(stream: Codestream, description: FrameDescription) -> Codestream:
@@ -280,14 +277,27 @@ def _call(
     """Decode into `out`, straight where the decoder's type has the size of the array's."""
     size = 1 if stream.precision <= 8 else 2 if stream.precision <= 16 else 4
     kind = np.dtype(f"{'i' if stream.is_signed else 'u'}{size}")
-    direct = size == out.dtype.itemsize and out.flags.c_contiguous
+    direct = size == out.dtype.itemsize and out.flags.c_contiguous and not stream.is_planar
     try:
         if direct:
             decoder(encoded, out=out.view(kind), **options)
             return
         values = decoder(encoded, **options)
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise damaged(name, "the decoder stopped") from error
     if values.shape != out.shape:
         raise damaged(name, f"decoded to shape {values.shape}, expected {out.shape}")
     out[...] = values.astype(out.dtype)
+
+
+_JPEG_IN_JPEG_XL = "1.2.840.10008.1.2.4.111"
+_Decoder = Callable[[bytes, FrameDescription, NDArray[np.generic]], None]
+_DECODERS: dict[str, _Decoder] = {
+    RLE: decode_rle,
+    ENCAPSULATED_UNCOMPRESSED: decode_native,
+    DEFLATED_IMAGE_FRAME: _deflated,
+    **dict.fromkeys(JPEG, _jpeg),
+    **dict.fromkeys(JPEG_LS, _jpeg_ls),
+    **dict.fromkeys(JPEG_2000 | HTJ2K, _jpeg2000),
+    **dict.fromkeys(JPEG_XL, _jpegxl),
+}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dicomlab.errors import NonConformantError
 from dicomlab.pixels._description import FrameDescription
+from dicomlab.pixels._video import ByteStream
 from dicomlab.safety import ByteSource, PixelDataLocation
 from dicomlab.standard import tag_text, transfer_syntax
 
@@ -32,12 +33,15 @@ class FrameIndex:
     skipped_bits
         Frames of single bits follow one another without padding (PS3.5 8.1.1): bits of the first
         byte that belong to the frame before, shape (frames,); ``None`` where all begin on a byte.
+    is_stream
+        The pieces are one video stream, and each frame needs it.
     """
 
     offsets: NDArray[np.int64]
     lengths: NDArray[np.int64]
     first_piece: NDArray[np.int64]
     skipped_bits: NDArray[np.uint8] | None = None
+    is_stream: bool = False
 
     def __len__(self) -> int:
         """Return how many frames there are."""
@@ -45,13 +49,13 @@ class FrameIndex:
 
     def span(self, index: int) -> tuple[int, int] | None:
         """Return offset and length of a frame, ``None`` where that is not one piece of bytes."""
-        first, after = self.first_piece[index], self.first_piece[index + 1]
+        first, after = self._pieces(index)
         if after - first != 1 or (self.skipped_bits is not None and self.skipped_bits.any()):
             return None
         return int(self.offsets[first]), int(self.lengths[first])
 
     def read(self, source: ByteSource, index: int) -> bytes:
-        """Return the encoded bytes of a frame, counted from 0.
+        """Return the encoded bytes of a frame, counted from 0; of a video, the whole stream.
 
         Raises
         ------
@@ -59,7 +63,7 @@ class FrameIndex:
             The source ends before the frame does.
         """
         pieces = []
-        for piece in range(self.first_piece[index], self.first_piece[index + 1]):
+        for piece in range(*self._pieces(index)):
             size = int(self.lengths[piece])
             data = source.read_at(int(self.offsets[piece]), size)
             if len(data) != size:
@@ -71,6 +75,15 @@ class FrameIndex:
             bits = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little")
             frame = np.packbits(bits[skip:], bitorder="little").tobytes()
         return frame
+
+    def stream(self, source: ByteSource) -> ByteStream:
+        """Return all pieces as one file that is read as it is needed: a video."""
+        return ByteStream(source, self.offsets.tolist(), self.lengths.tolist())
+
+    def _pieces(self, index: int) -> tuple[int, int]:
+        if self.is_stream:
+            return 0, len(self.offsets)
+        return int(self.first_piece[index]), int(self.first_piece[index + 1])
 
 
 def index_frames(
@@ -118,6 +131,8 @@ def index_frames(
         if found_index is not None:
             return found_index
     offsets, lengths = _fragments(source, start)
+    if transfer_syntax(description.transfer_syntax_uid).is_video:
+        return FrameIndex(offsets, lengths, np.zeros(count + 1, np.int64), is_stream=True)
     return _grouped(source, offsets, lengths, table + start, count)
 
 

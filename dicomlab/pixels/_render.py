@@ -84,7 +84,9 @@ class Presentation:
             pixel_padding_value=attributes.integer("PixelPaddingValue"),
         )
 
-    def render(self, encoded: bytes, *, window: VoiWindow | None = None) -> NDArray[np.uint8]:
+    def render(
+        self, encoded: bytes, *, window: VoiWindow | None = None, number: int = 0
+    ) -> NDArray[np.uint8]:
         """Return a frame as a picture.
 
         Parameters
@@ -93,6 +95,8 @@ class Presentation:
             The frame's bytes.
         window
             In the place of the object's own windows; grey frames only.
+        number
+            Which frame of a video, counted from 0.
 
         Returns
         -------
@@ -100,7 +104,7 @@ class Presentation:
             Shape (row, column) for grey, (row, column, 3) for RGB. Grey is as MONOCHROME2 shows it:
             MONOCHROME1 is inverted. Without any window the values' own range is shown.
         """
-        frame = decode_frame(encoded, self.description)
+        frame = decode_frame(encoded, self.description, number=number)
         photometric = decoded_photometric_interpretation(encoded, self.description)
         if photometric == "PALETTE COLOR":
             return self._coloured(frame)

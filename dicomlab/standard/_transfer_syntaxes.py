@@ -19,6 +19,8 @@ class TransferSyntax:
         Pixel data lies in fragments.
     is_lossy
         Its compression cannot be undone bit for bit (may, for those that allow both).
+    is_video
+        Its fragments are one stream, in which a frame leans on others.
     """
 
     uid: str
@@ -28,6 +30,7 @@ class TransferSyntax:
     is_deflated: bool = False
     is_encapsulated: bool = True
     is_lossy: bool = False
+    is_video: bool = False
 
 
 _NATIVE = {
@@ -43,6 +46,9 @@ _LOSSLESS = frozenset(
     )
 )  # fmt: skip
 
+_VIDEO = "1.2.840.10008.1.2.4.10"
+"""How the UIDs of MPEG-2, H.264 and HEVC begin: 4.100 to 4.108."""
+
 
 def _build() -> dict[str, TransferSyntax]:
     table = {}
@@ -55,7 +61,9 @@ def _build() -> dict[str, TransferSyntax]:
                 uid, name, explicit, little, deflated, is_encapsulated=False
             )
         else:
-            table[uid] = TransferSyntax(uid, name, is_lossy=uid not in _LOSSLESS)
+            table[uid] = TransferSyntax(
+                uid, name, is_lossy=uid not in _LOSSLESS, is_video=uid.startswith(_VIDEO)
+            )
     return table
 
 

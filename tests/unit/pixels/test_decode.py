@@ -190,14 +190,14 @@ def test_a_frame_cut_short_is_refused(suffix, encode):
     assert caught.value.reason == "damaged-frame"
 
 
-def test_video_is_named_as_not_supported():
-    """Valid DICOM that no frame decoder here reads."""
-    description = FrameDescription(8, 8, transfer_syntax_uid="1.2.840.10008.1.2.4.102")
+def test_what_no_decoder_reads_is_named():
+    """Valid DICOM without frames of its own: pixels that a JPIP server holds."""
+    description = FrameDescription(8, 8, transfer_syntax_uid="1.2.840.10008.1.2.4.94")
 
     with pytest.raises(UnsupportedError) as caught:
         decode_frame(b"x", description)
 
-    assert caught.value.transfer_syntax_uid == "1.2.840.10008.1.2.4.102"
+    assert caught.value.transfer_syntax_uid == "1.2.840.10008.1.2.4.94"
 
 
 @pytest.mark.parametrize(
