@@ -33,8 +33,10 @@ def volume(series: Series, **remedies: Unpack[RemedyOptions]) -> Volume:
     return build(series.source.instances(series.uid), **remedies)
 
 
-def view(series: Series, *, height_px: int = 520) -> VolumeViewer:
-    """Show the one volume of the series in the notebook."""
+def view(
+    series: Series, *, height_px: int = 520, **remedies: Unpack[RemedyOptions]
+) -> VolumeViewer:
+    """Show the one volume of the series in the notebook; see `volume` for remedies and errors."""
     from dicomlab.widgets import view as show  # noqa: PLC0415
 
-    return show(volume(series), height_px=height_px)
+    return show(volume(series, **remedies), height_px=height_px)

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from dicomlab.geometry import Defect, slice_normal
+from dicomlab.standard import attribute
 from dicomlab.volume._planes import Plane
 from dicomlab.volume._volume import SplitValue
 
 _COSINE_TOLERANCE = 1e-4
 """Cosines are written with six decimals or so; 1e-4 moves the far corner of 500 mm by 0.05 mm."""
 _SPACING_TOLERANCE = 1e-4
+_WHOLE_VRS = frozenset(("IS", "US", "SS", "UL", "SL", "UV", "SV"))
 _BY_VALUE = (
     "ImageType",
     "ReferencedSegmentNumber",
@@ -250,7 +252,7 @@ def _by_value(part: Part, keyword: str) -> list[Part]:
     if len(groups) == 1:
         return [part]
     return [
-        Part(tuple(planes), {**part.split, keyword: _plain(value)})
+        Part(tuple(planes), {**part.split, keyword: _plain(keyword, value)})
         for value, planes in sorted(groups.items(), key=lambda group: _sortable(group[0]))
     ]
 
@@ -271,17 +273,22 @@ def _by_rank(part: Part, keyword: str, places: Mapping[int, int]) -> list[Part] 
         if len(column) != depth or len({value for value, _ in column}) != depth:
             return None
         column.sort(key=lambda pair: pair[0])
+    first = min(columns.items())[1]
     return [
         Part(
             tuple(column[rank][1] for column in columns.values()),
-            {**part.split, keyword: _plain(min(columns.items())[1][rank][1].label(keyword))},
+            {**part.split, keyword: _plain(keyword, first[rank][1].label(keyword))},
         )
         for rank in range(depth)
     ]
 
 
-def _plain(value: str | tuple[float, ...]) -> SplitValue:
-    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
+def _plain(keyword: str, value: str | tuple[float, ...]) -> SplitValue:
+    """Return a label as users read it: one number by itself, whole where the VR is whole."""
+    if not isinstance(value, tuple) or len(value) != 1:
+        return value
+    is_whole = attribute(keyword).vr in _WHOLE_VRS and value[0].is_integer()
+    return int(value[0]) if is_whole else value[0]
 
 
 def _sortable(value: str | tuple[float, ...]) -> tuple[int, str, tuple[float, ...]]:

@@ -8,7 +8,7 @@ import pytest
 from dicomlab import phantoms
 from dicomlab.archive import Archive
 from dicomlab.catalog import Instance, Query, Series, Study
-from dicomlab.errors import NotFoundError, UnsupportedError
+from dicomlab.errors import GeometryError, NotFoundError, UnsupportedError
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -73,3 +73,15 @@ def test_an_instance_without_pixels_has_no_picture(tmp_path: Path):
         assert "SOPInstanceUID" in instance._repr_html_()
         with pytest.raises(UnsupportedError, match="no pixel data"):
             instance.pixels()
+
+
+def test_a_series_is_viewed_with_remedies(tmp_path: Path):
+    """What opens as a volume with a remedy can be looked at with it too."""
+    phantoms.write(phantoms.tilted(phantoms.thorax_ct(slices=6, rows=32)), tmp_path / "in")
+    with Archive.open(tmp_path / "archive") as archive:
+        archive.import_([tmp_path / "in"])
+        series = one(archive, Series, "series")
+
+        with pytest.raises(GeometryError, match="allow_tilt"):
+            series.view()
+        assert series.view(allow_tilt=True).volume.shape == (6, 32, 32)

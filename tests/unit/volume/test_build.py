@@ -262,8 +262,8 @@ def test_several_volumes_are_listed(tmp_path):
 
     assert caught.value.reason == Defect.SEVERAL_VOLUMES
     assert str(caught.value).count("4 x 24 x 24") == 2
-    assert "EchoNumbers=1.0" in str(caught.value)
-    assert "EchoNumbers=2.0" in str(caught.value)
+    assert "EchoNumbers=1;" in str(caught.value)
+    assert "EchoNumbers=2. Choose" in str(caught.value)
 
 
 def test_the_list_of_volumes_holds_no_text_of_the_sender(tmp_path):
