@@ -7,15 +7,18 @@ says which, and `dicomlab.catalog.Query.matches` decides about the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from sqlalchemy import (
     Boolean,
     ColumnClause,
     ColumnElement,
+    Dialect,
     Select,
+    Text,
+    TypeDecorator,
     and_,
     exists,
     false,
@@ -52,6 +55,7 @@ from dicomlab.standard import attribute, level_of
 Ids: TypeAlias = Select[int]
 _Condition: TypeAlias = ColumnElement[bool]
 _Form: TypeAlias = ColumnElement[str | float]
+_T = TypeVar("_T")
 
 _TRIGRAM: Final = 3
 _MOST_PARAMETERS: Final = 20_000
@@ -75,6 +79,9 @@ class Selection:
         Whether `where` says all of the criterion.
     is_driver_exact
         Whether the driver gives the same rows as `where`.
+    is_text
+        The driver looks through the trigrams of text: it finds rows one by one, in their order,
+        and counting them costs as much as listing them.
     """
 
     owner: LevelTables
@@ -82,6 +89,7 @@ class Selection:
     driver: Ids | None = None
     is_exact: bool = True
     is_driver_exact: bool = False
+    is_text: bool = False
 
 
 def select_by(keyword: str, criterion: Criterion, odd: frozenset[str]) -> Selection | None:
@@ -117,13 +125,13 @@ def select_by(keyword: str, criterion: Criterion, odd: frozenset[str]) -> Select
         drivers.append(_owners(owner, keyword, criterion))
     has_index = keyword in INDEXED or key.has_several
     driver = _text_driver(owner, keyword, criterion)
-    is_driver_exact = driver is None
-    if driver is None and has_index and _is_anchored(parts):
+    is_text = driver is not None
+    if not is_text and has_index and _is_anchored(parts):
         driver = drivers[0] if len(drivers) == 1 else _union(drivers)
     if Empty() in parts:
         where.append(_has_none(owner, keyword))
         driver = None
-    return Selection(owner, or_(*where), driver, _is_exact(criterion), is_driver_exact)
+    return Selection(owner, or_(*where), driver, _is_exact(criterion), not is_text, is_text)
 
 
 def select_by_period(period: CombinedRange) -> Selection:
@@ -227,7 +235,7 @@ def _is_exact(criterion: Criterion) -> bool:
 def _has_value(owner: LevelTables, path: str, criterion: Criterion) -> _Condition:
     """Say that the owner's row has a form that meets the criterion."""
     # By its owner, which has few values: an index on the form would list all of that form.
-    meets = _value_meets(owner, path, criterion, wrap=_Unindexed)
+    meets = _value_meets(owner, path, criterion, wrap=Unindexed)
     return exists().where(owner.values.c.owner == owner.entity.c.id, meets)
 
 
@@ -275,10 +283,13 @@ def _text_driver(owner: LevelTables, keyword: str, criterion: Criterion) -> Ids 
     if len(longest) < _TRIGRAM or "\0" in longest:
         return None
     name = f"{owner.level.lower()}_text"
-    phrase = '"' + longest.replace('"', '""') + '"'
+    # Side by side and the last, in any order: `where` is asked too, and a phrase costs thrice that.
+    starts = [*range(0, len(longest) - _TRIGRAM, _TRIGRAM), len(longest) - _TRIGRAM]
+    parts = [longest[at : at + _TRIGRAM].replace('"', '""') for at in starts]
+    trigrams = " AND ".join(f'"{part}"' for part in parts)
     rowid: ColumnClause[int] = literal_column(f"{name}.rowid")
-    holds = _Holds(literal_column(name), literal(phrase), literal(f"%{_as_like(longest)}%"))
-    return select(rowid).select_from(table(name)).where(holds)
+    holds = _Holds(literal_column(name), literal(trigrams), literal(f"%{_as_like(longest)}%"))
+    return select(rowid.label("row")).select_from(table(name)).where(holds)
 
 
 def _select_by_items(owner: LevelTables, keyword: str, criterion: Criterion) -> Selection:
@@ -316,24 +327,60 @@ def _inner(path: str, items: Items) -> tuple[list[tuple[str, Criterion]], bool]:
     return asked, is_all
 
 
-class _Unindexed(FunctionElement[str | float]):
+class Unindexed(FunctionElement[_T]):
     """A column that the planner shall not look up in an index."""
 
     inherit_cache = True
 
-    def __init__(self, form: _Form) -> None:
+    def __init__(self, form: ColumnElement[_T]) -> None:
         super().__init__(form)
         self.type = form.type
 
 
-@compiles(_Unindexed, "sqlite")
-def _compile_plus(element: _Unindexed, compiler: SQLCompiler, **options: object) -> str:
+@compiles(Unindexed, "sqlite")
+def _compile_plus(element: Unindexed[object], compiler: SQLCompiler, **options: object) -> str:
     return f"+{compiler.process(element.clauses, **options)}"
 
 
-@compiles(_Unindexed)
-def _compile_plain(element: _Unindexed, compiler: SQLCompiler, **options: object) -> str:
+@compiles(Unindexed)
+def _compile_plain(element: Unindexed[object], compiler: SQLCompiler, **options: object) -> str:
     return compiler.process(element.clauses, **options)
+
+
+class _Rows(TypeDecorator[Sequence[int]]):
+    """Numbers of rows as one parameter: JSON for SQLite, an array for PostgreSQL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[int] | None, dialect: Dialect) -> str | None:
+        """Return the rows as the database takes them."""
+        begin, end = "[]" if dialect.name == "sqlite" else "{}"
+        return f"{begin}{','.join(map(str, value or ()))}{end}"
+
+
+class AmongRows(FunctionElement[bool]):
+    """A column of row numbers that has one of these: an IN of many parameters costs a millisecond.
+
+    It has no type, as `_Holds` has none.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[int], rows: Sequence[int]) -> None:
+        super().__init__(column, literal(rows, _Rows()))
+
+
+@compiles(AmongRows, "sqlite")
+def _compile_among_json(element: AmongRows, compiler: SQLCompiler, **options: object) -> str:
+    column, rows = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({rows}))"  # noqa: S608  both are SQL already
+
+
+@compiles(AmongRows)
+def _compile_among_array(element: AmongRows, compiler: SQLCompiler, **options: object) -> str:
+    column, rows = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} = ANY(CAST({rows} AS bigint[]))"
 
 
 class _MatchesWildcard(FunctionElement[bool]):
@@ -357,7 +404,7 @@ def _compile_like(element: _MatchesWildcard, compiler: SQLCompiler, **options: o
 
 
 class _Holds(FunctionElement[bool]):
-    """A table of texts, a phrase for its trigrams and the same for LIKE.
+    """A table of texts, trigrams for MATCH and what they belong to for LIKE.
 
     It has no type: of a Boolean one SQLAlchemy makes ``… = 1``, which is no MATCH for SQLite.
     """
@@ -367,13 +414,13 @@ class _Holds(FunctionElement[bool]):
 
 @compiles(_Holds, "sqlite")
 def _compile_match(element: _Holds, compiler: SQLCompiler, **options: object) -> str:
-    name, phrase, _like = element.clauses
-    return f"{compiler.process(name, **options)} MATCH {compiler.process(phrase, **options)}"
+    name, trigrams, _like = element.clauses
+    return f"{compiler.process(name, **options)} MATCH {compiler.process(trigrams, **options)}"
 
 
 @compiles(_Holds)
 def _compile_holds(element: _Holds, compiler: SQLCompiler, **options: object) -> str:
-    name, _phrase, like = element.clauses
+    name, _trigrams, like = element.clauses
     pattern = compiler.process(like, **options)
     return f"{compiler.process(name, **options)}.text LIKE {pattern} ESCAPE '\\'"
 

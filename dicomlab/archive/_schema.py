@@ -32,7 +32,7 @@ from sqlalchemy.types import TypeEngine
 from dicomlab.catalog import NUMBER_VRS
 from dicomlab.standard import LEVEL_KEYS, Level, attribute
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 _LONGEST_INDEXED = 600
 
@@ -174,7 +174,8 @@ _image = _level(
     Column("content_id", _Id, ForeignKey("content.id"), nullable=False, unique=True),
     unique=("SOPInstanceUID",),
 )
-Index("study_patient_id", _study.entity.c.patient_id)
+# With the date: a name with dates meets many patients and few of their studies.
+Index("study_patient_id_StudyDate", _study.entity.c.patient_id, _study.entity.c.StudyDate)
 Index("series_study_id", _series.entity.c.study_id)
 Index("image_series_id", _image.entity.c.series_id)
 

@@ -6,14 +6,30 @@ import json
 import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import cast
+from itertools import chain, islice
+from typing import Final, cast
 
-from sqlalchemy import ColumnElement, Connection, FromClause, UnaryExpression, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    UnaryExpression,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 
-from dicomlab.archive._criteria import Ids, Selection, select_by, select_by_period
+from dicomlab.archive._criteria import (
+    AmongRows,
+    Ids,
+    Selection,
+    Unindexed,
+    select_by,
+    select_by_period,
+)
 from dicomlab.archive._database import Database
-from dicomlab.archive._schema import TABLES, content, odd
+from dicomlab.archive._schema import INDEXED, TABLES, content, odd
 from dicomlab.catalog import (
     Json,
     JsonAttributes,
@@ -36,10 +52,18 @@ PARENT: dict[Level, str] = {
     Level.SERIES: "study_id",
     Level.IMAGE: "series_id",
 }
+_FACTS: Final = select(odd.c.keyword, literal_column("0")).union_all(
+    *(
+        select(literal(level.value), func.coalesce(func.max(tables.entity.c.id), 0))
+        for level, tables in TABLES.items()
+    )
+)
 
 
 class Answer(dict[str, Value]):
     """A record, and the row of the index that it was made from."""
+
+    __slots__ = ("row",)
 
     def __init__(self, row: int, record: Record) -> None:
         super().__init__(record)
@@ -48,10 +72,12 @@ class Answer(dict[str, Value]):
 
 def find(database: Database, query: Query) -> Iterator[Answer]:
     """Yield the records that answer a query, as `Query.matches` and `Query.arrange` say."""
+    reader = _Reader(query)
     with database.reading() as connection:
-        selected = _Selected(query, frozenset(connection.scalars(select(odd.c.keyword))))
+        selected = _Selected(query, _facts(connection))
         ids = selected.ids(connection)
-    answers = _answers(database, query, ids)
+        first = reader.read(connection, ids[:_CHUNK])
+    answers = chain(first, _following(database, reader, ids))
     if selected.is_cut:
         yield from answers
         return
@@ -65,11 +91,26 @@ def find(database: Database, query: Query) -> Iterator[Answer]:
             yield answer
 
 
-class _Selected:
-    """One query in terms of the tables."""
+def _following(database: Database, reader: _Reader, ids: Sequence[int]) -> Iterator[Answer]:
+    """Yield what follows the first chunk, so that nothing is held open between chunks."""
+    for start in range(_CHUNK, len(ids), _CHUNK):
+        with database.reading() as connection:
+            answers = reader.read(connection, ids[start : start + _CHUNK])
+        yield from answers
 
-    def __init__(self, query: Query, odd_keys: frozenset[str]) -> None:
+
+def _facts(connection: Connection) -> dict[str, int]:
+    """Return how many rows each level has, about, and the keywords in `odd`."""
+    return dict(connection.execute(_FACTS).all())
+
+
+class _Selected:
+    """One query in terms of the tables, with what `_facts` says about them."""
+
+    def __init__(self, query: Query, facts: Mapping[str, int]) -> None:
+        odd_keys = frozenset(facts)
         self.query = query
+        self.rows_of = facts
         self.entity = TABLES[query.level].entity
         found = [select_by(keyword, one, odd_keys) for keyword, one in query.criteria.items()]
         self.selections = [one for one in found if one is not None]
@@ -79,19 +120,26 @@ class _Selected:
             key in TABLES[level_of(key)].columns and key not in odd_keys for key, _ in self.order
         )
         self.is_cut = self.is_sorted and all(one.is_exact for one in self.selections)
+        first = self.order[0][0] if self.is_sorted and self.order else ""
+        self.has_order_index = first in INDEXED and level_of(first) is query.level
 
-    def ids(self, connection: Connection) -> list[int]:
+    def ids(self, connection: Connection) -> Sequence[int]:
         """Return the rows that match, or may match, in the order of the answer."""
         driver = self._driver(connection)
         left = [one for one in self.selections if one is not driver or not one.is_driver_exact]
         where = [one.where for one in left]
-        if driver is not None:
+        rows, order = self._joined(left), [*self._ordering(), self.entity.c.id]
+        if driver is not None and self._is_met_in_order(driver):
+            assert driver.driver is not None
+            met = driver.driver.subquery()
+            rows = rows.join(met, Unindexed(met.c[0]) == self.entity.c.id)
+            order = [met.c[0]]
+        elif driver is not None:
             where.append(self._below(driver))
-        statement = select(self.entity.c.id).select_from(self._joined(left)).where(*where)
-        statement = statement.order_by(*self._ordering(), self.entity.c.id)
+        statement = select(self.entity.c.id).select_from(rows).where(*where).order_by(*order)
         if self.is_cut:
             statement = statement.limit(self.query.limit).offset(self.query.offset)
-        return list(connection.scalars(statement))
+        return connection.scalars(statement).all()
 
     def _joined(self, selections: Sequence[Selection]) -> FromClause:
         """Return the level's table, joined with those above as far as they are asked."""
@@ -111,32 +159,44 @@ class _Selected:
         Else rows are looked at in their order until the limit is reached. Where `n` of `all` rows
         meet a criterion, listing them costs `n`, and looking for `limit` of them about
         ``limit * all / n``: both are alike at the root of ``limit * all``. Each further criterion
-        makes looking longer: it is taken to hold for one row in ten.
+        makes looking longer: it is taken to hold for one row in ten. Trigrams of the level's own
+        text give rows in their order: where nothing better is found, those are looked at alone.
         """
         wanted = None if self.query.limit is None else self.query.limit + self.query.offset
         best, smallest = None, 1.0
         for one in self.selections:
             if one.driver is None:
                 continue
-            rows = connection.scalar(select(func.max(one.owner.entity.c.id))) or 1
+            rows = self.rows_of[one.owner.level] or 1
             few = _MANY
-            if self.is_cut and wanted is not None:
+            if self.is_cut and wanted is not None and (self.has_order_index or not self.order):
                 few = math.isqrt(wanted * rows * 10 ** (len(self.selections) - 1)) + 1
+                few = wanted if self._is_met_in_order(one) else few
             few = min(few, int(smallest * rows))
             listed = one.driver.limit(few + 1).subquery()
             count = connection.scalar(select(func.count()).select_from(listed)) or 0
             if count <= few:
                 best, smallest = one, count / rows
-        return best
+        in_order = filter(self._is_met_in_order, self.selections)
+        return next(in_order, None) if best is None else best
+
+    def _is_met_in_order(self, selection: Selection) -> bool:
+        """Whether an index gives the rows one by one in the order of the answer."""
+        is_own = selection.owner.level is self.query.level
+        return selection.is_text and selection.driver is not None and is_own and not self.order
 
     def _below(self, selection: Selection) -> ColumnElement[bool]:
         """Say that a row belongs to one of those that an index found."""
         ids: Ids | None = selection.driver
         assert ids is not None
-        for level in list(Level)[selection.owner.level.depth + 1 : self.query.level.depth + 1]:
+        key = self.entity.c.id
+        levels = list(Level)[selection.owner.level.depth + 1 : self.query.level.depth + 1]
+        for level in levels:
             entity = TABLES[level].entity
-            ids = select(entity.c.id).where(entity.c[PARENT[level]].in_(ids))
-        return self.entity.c.id.in_(ids)
+            key = entity.c[PARENT[level]]
+            if level is not self.query.level:
+                ids = select(entity.c.id).where(key.in_(ids))
+        return key.in_(ids)
 
 
 def join_upwards(level: Level, top: int) -> FromClause:
@@ -151,31 +211,37 @@ def join_upwards(level: Level, top: int) -> FromClause:
     return joined
 
 
-def _answers(database: Database, query: Query, ids: Sequence[int]) -> Iterator[Answer]:
-    """Yield the records of rows, in chunks, so that nothing is held open between them."""
-    levels = list(Level)[: query.level.depth + 1]
-    entities = [TABLES[level].entity for level in levels]
-    statement = select(entities[-1].c.id, *(entity.c.record for entity in entities))
-    statement = statement.select_from(join_upwards(query.level, 0))
-    keywords = query.keywords
-    more = [key for key in keywords if key not in _KEPT]
-    for start in range(0, len(ids), _CHUNK):
-        some = ids[start : start + _CHUNK]
-        with database.reading() as connection:
-            rows = connection.execute(statement.where(entities[-1].c.id.in_(some)))
-            texts = {row[0]: tuple(row)[1:] for row in rows}
-            headers = headers_of(connection, some) if more else {}
-        parts = {text: read_record(text) for own in texts.values() for text in own}
-        for row in some:
-            if row not in texts:  # deleted meanwhile
+class _Reader:
+    """Reads the answers to one query by their rows."""
+
+    def __init__(self, query: Query) -> None:
+        entities = [TABLES[level].entity for level in list(Level)[: query.level.depth + 1]]
+        self._id = entities[-1].c.id
+        self._records = select(self._id, *(entity.c.record for entity in entities)).select_from(
+            join_upwards(query.level, 0)
+        )
+        self._empty: dict[str, Value] = dict.fromkeys(query.keywords)
+        self._more = [key for key in self._empty if key not in _KEPT]
+
+    def read(self, connection: Connection, ids: Sequence[int]) -> list[Answer]:
+        """Return the answers in the order of the rows, without those deleted meanwhile."""
+        rows = connection.execute(self._records.where(AmongRows(self._id, ids))).all()
+        texts = list({text for _, *own in rows for text in own})
+        parts = dict(zip(texts, read_records(texts), strict=True))
+        found = {row: own for row, *own in rows}
+        headers = headers_of(connection, ids) if self._more else {}
+        answers = []
+        for row in ids:
+            if row not in found:
                 continue
-            record: dict[str, Value] = {}
-            for text in texts[row]:
-                record.update(parts[text])
-            if more:
+            answer = Answer(row, self._empty)
+            for text in found[row]:
+                answer.update(parts[text])
+            if self._more:
                 attributes = JsonAttributes(headers[row])
-                record.update({key: value_of(attributes, key) for key in more})
-            yield Answer(row, {keyword: record.get(keyword) for keyword in keywords})
+                answer.update({key: value_of(attributes, key) for key in self._more})
+            answers.append(answer)
+        return answers
 
 
 def headers_of(connection: Connection, images: Sequence[int]) -> dict[int, JsonObject]:
@@ -184,7 +250,7 @@ def headers_of(connection: Connection, images: Sequence[int]) -> dict[int, JsonO
     rows = connection.execute(
         select(image.c.id, content.c.header)
         .join(content, content.c.id == image.c.content_id)
-        .where(image.c.id.in_(images))
+        .where(AmongRows(image.c.id, images))
     )
     return {row: unpack_header(packed) for row, packed in rows}
 
@@ -200,15 +266,20 @@ def pack_header(header: JsonObject) -> bytes:
     return zlib.compress(json.dumps(header, separators=(",", ":")).encode(), 1)
 
 
+def read_records(texts: Sequence[str]) -> list[dict[str, Value]]:
+    """Return records from their JSON, all in one reading: it costs half of one by one."""
+    read: list[dict[str, Json]] = json.loads(f"[{','.join(texts)}]")
+    for text, record in zip(texts, read, strict=True):
+        if "[" in text:
+            for keyword, value in record.items():
+                if isinstance(value, list):
+                    cast("dict[str, Value]", record)[keyword] = _value(value)
+    return cast("list[dict[str, Value]]", read)
+
+
 def read_record(text: str) -> dict[str, Value]:
     """Return a record from its JSON."""
-    read: dict[str, Json] = json.loads(text)
-    record = cast("dict[str, Value]", read)
-    if "[" in text:
-        for keyword, value in read.items():
-            if isinstance(value, list):
-                record[keyword] = _value(value)
-    return record
+    return read_records([text])[0]
 
 
 def write_record(record: Record) -> str:
@@ -218,9 +289,11 @@ def write_record(record: Record) -> str:
 
 
 def _value(value: Json) -> Value:
-    if isinstance(value, list):
-        return tuple(_item(one) for one in value)
-    return cast("Value", value)
+    if not isinstance(value, list):
+        return cast("Value", value)
+    if value and isinstance(value[0], dict):
+        return tuple(map(_item, value))
+    return cast("tuple[Scalar, ...]", tuple(value))
 
 
 def _item(value: Json) -> Scalar | Mapping[str, Value]:

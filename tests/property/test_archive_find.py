@@ -39,6 +39,9 @@ ODD_ASKS: tuple[Mapping[str, object], ...] = (
     {"PatientComments": "*omment*"},
     {"StudyDescription": ["a*", "b", '""']},
     {"StudyDescription": "*B"},
+    {"StudyDescription": "*ong text*"},
+    {"StudyDescription": "*TEXT?long*", "StudyDate": "20240101-"},
+    {"StudyDescription": "*long te*", "SeriesNumber": (None, 5)},
     {"StudyDate": "20240101-20240131", "StudyTime": "10-12", "combined_datetime": True},
     {"StudyDate": "-20240131", "StudyTime": "-12", "combined_datetime": True},
     {"PatientWeight": (None, 70)},
@@ -65,7 +68,7 @@ ODD_ASKS: tuple[Mapping[str, object], ...] = (
 odd_values = st.fixed_dictionaries(
     {},
     optional={
-        "StudyDescription": st.sampled_from((("a", "b"), ("B", "aB"), "x")),
+        "StudyDescription": st.sampled_from((("a", "b"), ("B", "aB"), "x", "long text", "a text long, a text", ("TEXT long", "long te"))),
         "PatientWeight": st.sampled_from((70.0, 80.5, "heavy", (60.0, 70.0), ("x", 70.0))),
         "SeriesNumber": st.sampled_from((3, "three", (3, 4), ("x", 5))),
         "StudyDate": st.sampled_from(("2024.01.15", "yesterday", "20240131")),
