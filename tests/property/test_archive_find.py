@@ -68,7 +68,9 @@ ODD_ASKS: tuple[Mapping[str, object], ...] = (
 odd_values = st.fixed_dictionaries(
     {},
     optional={
-        "StudyDescription": st.sampled_from((("a", "b"), ("B", "aB"), "x", "long text", "a text long, a text", ("TEXT long", "long te"))),
+        "StudyDescription": st.sampled_from(
+            (("a", "b"), ("B", "aB"), "x", "long text", "text long te", ("TEXT long", "long te"))
+        ),
         "PatientWeight": st.sampled_from((70.0, 80.5, "heavy", (60.0, 70.0), ("x", 70.0))),
         "SeriesNumber": st.sampled_from((3, "three", (3, 4), ("x", 5))),
         "StudyDate": st.sampled_from(("2024.01.15", "yesterday", "20240131")),
