@@ -243,6 +243,11 @@ class JsonAttributes(FirstValues):
     def __init__(self, data: Mapping[str, Mapping[str, Json]]) -> None:
         self._data = data
 
+    @property
+    def document(self) -> Mapping[str, Mapping[str, Json]]:
+        """The data set in the model."""
+        return self._data
+
     def __contains__(self, keyword: str) -> bool:
         return f"{tag_of(keyword):08X}" in self._data
 

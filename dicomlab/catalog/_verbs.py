@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 if TYPE_CHECKING:
     from dicomlab.catalog._handles import Series
-    from dicomlab.volume import RemedyOptions, Volume
+    from dicomlab.volume import Origin, RemedyOptions, Volume
     from dicomlab.widgets import VolumeViewer
 
 
@@ -19,8 +21,8 @@ def volumes(
     """
     from dicomlab.volume import volumes as build  # noqa: PLC0415
 
-    instances = series.source.instances(series.uid)
-    return build(instances, skip_refused=skip_refused, **remedies)
+    made = build(_origin(series)(), skip_refused=skip_refused, **remedies)
+    return [replace(one, origin=_origin(series)) for one in made]
 
 
 def volume(series: Series, **remedies: Unpack[RemedyOptions]) -> Volume:
@@ -30,7 +32,12 @@ def volume(series: Series, **remedies: Unpack[RemedyOptions]) -> Volume:
     """
     from dicomlab.volume import volume as build  # noqa: PLC0415
 
-    return build(series.source.instances(series.uid), **remedies)
+    return replace(build(_origin(series)(), **remedies), origin=_origin(series))
+
+
+def _origin(series: Series) -> Origin:
+    """Return what gives the instances of the series, when they are asked for."""
+    return partial(series.source.instances, series.uid)
 
 
 def view(

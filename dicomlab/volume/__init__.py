@@ -4,7 +4,7 @@ from dicomlab.volume._build import Examined, Remedies, RemedyOptions, examine, v
 from dicomlab.volume._dicom import DicomSliceReader
 from dicomlab.volume._reader import ArrayReader, BlockReader, ChunkedArray, SliceReader
 from dicomlab.volume._suv import SuvInputs
-from dicomlab.volume._volume import Volume
+from dicomlab.volume._volume import Origin, Volume
 
 __all__ = [
     "ArrayReader",
@@ -12,6 +12,7 @@ __all__ = [
     "ChunkedArray",
     "DicomSliceReader",
     "Examined",
+    "Origin",
     "Remedies",
     "RemedyOptions",
     "SliceReader",

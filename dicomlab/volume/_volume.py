@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dicomlab.catalog import InstanceData
 from dicomlab.geometry import Grid
 from dicomlab.pixels import VoiWindow
 from dicomlab.volume import _itk, _verbs
@@ -28,6 +29,7 @@ _BLOCK = 32
 """Slices that are read from a store and rescaled in one go; its chunks are as deep."""
 _RUN = 8
 """Slices that a thread takes at a time."""
+Origin: TypeAlias = Callable[[], Sequence[InstanceData]]
 SplitValue: TypeAlias = str | int | float | tuple[float, ...]
 
 
@@ -66,6 +68,9 @@ class Volume:
         Values are as stored; whoever shows them inverts.
     bits_stored
         Bits of a stored value that carry information, all those of its type by default.
+    origin
+        Gives the attributes of the instances that the slices come from, when a result that refers
+        to them is written; ``None`` for a volume made from an array or a store.
     """
 
     reader: SliceReader
@@ -86,6 +91,7 @@ class Volume:
     pixel_padding_value: int | None = None
     photometric_interpretation: str = "MONOCHROME2"
     bits_stored: int | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if tuple(self.reader.shape) != self.grid.shape:

@@ -1,0 +1,82 @@
+"""Derived objects are valid by dciodvfy, and other readers find in them what was written."""
+
+import highdicom as hd
+import numpy as np
+import pytest
+
+from dicomlab.iod import Segment, read_segmentation, write_segmentation
+from tests.derived import ct_volume, findings
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory):
+    return ct_volume(tmp_path_factory.mktemp("ct"))
+
+
+def labels_of(volume):
+    labels = np.zeros(volume.shape, np.uint8)
+    labels[1:3, 4:9, 5:11] = 1
+    labels[2:5, 15:20, 3:30] = 2
+    return labels
+
+
+@pytest.mark.smoke
+def test_a_segmentation_has_no_finding(peers, volume, tmp_path):
+    """Binary and fractional; the label map's class is newer than dciodvfy."""
+    labels = labels_of(volume)
+    manual = Segment("By hand", algorithm_type="MANUAL", description="drawn")
+
+    for name, made in (
+        ("binary", write_segmentation(volume, labels, ["a", manual])),
+        ("fractional", write_segmentation(volume, labels / 2.0, ["a"])),
+    ):
+        assert findings(peers, made, tmp_path / f"{name}.dcm") == []
+
+
+def test_highdicom_reads_our_labels(volume, tmp_path):
+    """By its own reader, on the source's instances."""
+    labels = labels_of(volume)
+    write_segmentation(volume, labels, ["a", "b"]).save_as(tmp_path / "seg.dcm")
+
+    read = hd.seg.segread(tmp_path / "seg.dcm")
+    found = read.get_pixels_by_source_instance(
+        list(volume.sop_instance_uids), combine_segments=True, assert_missing_frames_are_empty=True
+    )
+
+    np.testing.assert_array_equal(found, labels)
+
+
+def test_real_segmentations_are_what_highdicom_reads(real_data):
+    """Binary, fractional and label map, of CT, CR and microscopy: every frame of every segment."""
+    folder = real_data / "ImagingDataCommons__highdicom/data/test_files"
+    compared = 0
+    for path in sorted(folder.glob("seg_image*.dcm")):
+        mine, theirs = read_segmentation(path), hd.seg.segread(path)
+        assert len(mine) == theirs.number_of_frames
+        assert {one.number: one.label for one in mine.segments} == {
+            number: theirs.get_segment_description(number).segment_label
+            for number in theirs.segment_numbers
+        }
+        for frame in range(0, len(mine), max(1, len(mine) // 4)):
+            expected = theirs.get_stored_frame(frame + 1)
+            np.testing.assert_array_equal(mine.frame(frame), expected)
+            compared += 1
+
+    assert compared > 20
+
+
+def test_a_real_segmentation_lies_where_highdicom_puts_it(real_data):
+    """As a volume in the patient: the same voxels at the same places."""
+    path = (
+        real_data / "ImagingDataCommons__highdicom/data/test_files/seg_image_ct_binary_overlap.dcm"
+    )
+    mine = read_segmentation(path)
+
+    theirs = hd.seg.segread(path).get_volume(combine_segments=False, allow_missing_positions=True)
+
+    for number, segment in enumerate(mine.segments):
+        found = mine.segment(segment.number)
+        expected = theirs.array[..., number]
+        if not np.allclose(theirs.affine[:3, 3], found.affine[:3, 3], atol=1e-3):
+            expected = expected[::-1]  # Either end may be the first.
+        np.testing.assert_array_equal(found.compute(), expected)
