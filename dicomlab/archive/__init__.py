@@ -3,7 +3,10 @@
 from dicomlab.archive._archive import Archive
 from dicomlab.archive._findings import CheckReport, CheckRow, Problem
 from dicomlab.archive._import import ImportProgress
+from dicomlab.archive._notes import QuarantineEntry
 from dicomlab.archive._place import Place
+from dicomlab.archive._quarantine import Quarantine
+from dicomlab.archive._quarantine_files import QuarantineBounds
 from dicomlab.archive._report import ImportReport, ImportRow, Outcome
 
 __all__ = [
@@ -16,4 +19,7 @@ __all__ = [
     "Outcome",
     "Place",
     "Problem",
+    "Quarantine",
+    "QuarantineBounds",
+    "QuarantineEntry",
 ]

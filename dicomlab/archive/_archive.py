@@ -14,16 +14,28 @@ from dicomlab.archive._check import check_archive
 from dicomlab.archive._database import Database
 from dicomlab.archive._findings import CheckReport
 from dicomlab.archive._folder_store import FolderStore
-from dicomlab.archive._import import ImportProgress, import_files
+from dicomlab.archive._import import ImportProgress, Walk, import_files
+from dicomlab.archive._notes import Terms
 from dicomlab.archive._place import Place, find_place
+from dicomlab.archive._quarantine import Quarantine
+from dicomlab.archive._quarantine_files import QuarantineFiles
 from dicomlab.archive._report import ImportReport
 from dicomlab.archive._room import Room
 from dicomlab.archive._schema import TABLES, content
 from dicomlab.archive._select import find, join_upwards, unpack_header
 from dicomlab.archive._store import Store
 from dicomlab.catalog import InstanceData, JsonObject, Query, Record
-from dicomlab.errors import NotFoundError, UnsupportedError
-from dicomlab.safety import DEFAULT_BOUNDS, Bounds, ByteSource, Layouts, read_header
+from dicomlab.errors import HostileInputError, NotFoundError, UnsupportedError
+from dicomlab.safety import (
+    DEFAULT_BOUNDS,
+    Bounds,
+    ByteSource,
+    Found,
+    Header,
+    Layouts,
+    find_candidates,
+    read_header,
+)
 from dicomlab.standard import Level
 
 
@@ -43,6 +55,7 @@ class Archive:
         self.place = place
         self._quota_bytes = place.quota_bytes
         self._store: Store = FolderStore(folder)
+        self._quarantine = QuarantineFiles(folder / "quarantine", place.quarantine)
         self._database = Database(folder / "index.sqlite3" if place.index is None else place.index)
 
     @classmethod
@@ -89,6 +102,11 @@ class Archive:
                 "An archive lies in a folder of this machine: give its path, no URL."
             )
         return cls(place)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """Files that were refused: to be listed, looked at, released or discarded."""
+        return Quarantine(self._quarantine, self._import)
 
     def records(self, query: Query) -> Iterator[Record]:
         """Yield one record for each entity that matches, in the order asked for.
@@ -140,7 +158,7 @@ class Archive:
         if sop_instance_uid is not None:
             wanted &= TABLES[Level.IMAGE].entity.c.SOPInstanceUID == sop_instance_uid
         for uid, sha256, size in self._files(Level.SERIES, wanted):
-            header = read_header(self._store.open(sha256, size))
+            header = self._read_header(sha256, size)
             header.share_layout(layouts)
             has_pixels = header.pixel_data is not None
             frames = self._store.frames(sha256, size, header) if has_pixels else None
@@ -148,6 +166,17 @@ class Archive:
         if not found:
             raise NotFoundError(f"The archive holds no series {series_instance_uid}.")
         return found
+
+    def _read_header(self, sha256: str, size: int) -> Header:
+        """Read the header of a content, by the bounds on which it is here."""
+        source = self._store.open(sha256, size)
+        try:
+            return read_header(source)
+        except HostileInputError:
+            terms = self._quarantine.terms(sha256)
+            if terms is None:
+                raise
+            return read_header(source, bounds=terms.bounds)
 
     def retrieve(self, query: Query) -> Iterator[tuple[str, ByteSource]]:
         """Yield SOP Instance UID and bytes, as received, of each instance that matches.
@@ -171,7 +200,8 @@ class Archive:
         An instance is accepted when its header can be read within bounds, it has the UIDs of its
         SOP class, instance, series and study, and its pixel data is all there. Its bytes are kept
         as they are. What is there already changes nothing; another content of a SOP Instance UID
-        is kept beside the first. Control-C ends the import cleanly: the report has what was done.
+        is kept beside the first. What is refused goes to `quarantine`. Control-C ends the import
+        cleanly: the report has what was done.
 
         Parameters
         ----------
@@ -188,9 +218,24 @@ class Archive:
         IncompleteError
             The archive's disk is full or fails; its `report` has what was done.
         """
+        listed = [os.fspath(path) for path in paths]
+
+        def walk(contents: bool) -> Iterator[Found]:  # noqa: FBT001  a `Walk`
+            return find_candidates(listed, bounds, contents=contents)
+
+        return self._import(walk, Terms(bounds), progress)
+
+    def _import(
+        self,
+        walk: Walk,
+        terms: Terms,
+        progress: Callable[[ImportProgress], None] | None = None,
+    ) -> ImportReport:
         used = 0 if self._quota_bytes is None else self._used_bytes()
         room = Room(self._store.staging, used, self._quota_bytes)
-        return import_files(self._database, self._store, paths, bounds, progress, room)
+        return import_files(
+            self._database, self._store, self._quarantine, walk, terms, progress, room
+        )
 
     def study_sizes(self) -> dict[str, int]:
         """Return how many bytes the files of each study take, by Study Instance UID.
@@ -239,7 +284,13 @@ class Archive:
             The disk or the index fails.
         """
         return check_archive(
-            self._database, self._store, bounds, repair=repair, rebuild=rebuild, progress=progress
+            self._database,
+            self._store,
+            self._quarantine,
+            bounds,
+            repair=repair,
+            rebuild=rebuild,
+            progress=progress,
         )
 
     def close(self) -> None:

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, delete, func, select
 
 from dicomlab.archive._database import Database, clear_texts
 from dicomlab.archive._findings import CheckReport, CheckRow, Problem
+from dicomlab.archive._quarantine_files import QuarantineFiles
 from dicomlab.archive._schema import TABLES, content, odd
 from dicomlab.archive._select import PARENT, read_record, unpack_header
-from dicomlab.archive._staging import look_at
+from dicomlab.archive._staging import look_again
 from dicomlab.archive._store import SHARDS, Store, StoredFile, name_of
 from dicomlab.archive._writer import Entry, add, known_contents
 from dicomlab.catalog import JsonAttributes, instance_record
@@ -46,6 +47,7 @@ class _Known:
 def check_archive(
     database: Database,
     store: Store,
+    quarantine: QuarantineFiles,
     bounds: Bounds,
     *,
     repair: bool,
@@ -54,7 +56,7 @@ def check_archive(
 ) -> CheckReport:
     """Check all files and rows; see `dicomlab.archive.Archive.check`."""
     started = time.monotonic()
-    checker = _Checker(database, store, bounds, is_repairing=repair or rebuild)
+    checker = _Checker(database, store, quarantine, bounds, is_repairing=repair or rebuild)
     checker.read_all(progress)
     if rebuild:
         checker.rebuild()
@@ -72,11 +74,18 @@ class _Checker:
     """One check: every file is read once, shard by shard."""
 
     def __init__(
-        self, database: Database, store: Store, bounds: Bounds, *, is_repairing: bool
+        self,
+        database: Database,
+        store: Store,
+        quarantine: QuarantineFiles,
+        bounds: Bounds,
+        *,
+        is_repairing: bool,
     ) -> None:
         self.report = CheckReport()
         self._database = database
         self._store = store
+        self._quarantine = quarantine
         self._bounds = bounds
         self._is_repairing = is_repairing
         self._orphans: list[StoredFile] = []
@@ -190,7 +199,7 @@ class _Checker:
 
     def _look_at(self, file: StoredFile) -> Entry:
         source = self._store.open(file.sha256, file.size)
-        return look_at(source, file.sha256, self._bounds)
+        return look_again(source, file.sha256, self._bounds, self._quarantine)
 
     def _entries(self, files: Iterable[StoredFile]) -> Iterator[Entry]:
         for file in files:

@@ -8,24 +8,28 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 from dicomlab.archive._database import Database
+from dicomlab.archive._inlet import Inlet, Refused
+from dicomlab.archive._notes import Terms
+from dicomlab.archive._quarantine_files import QuarantineFiles
 from dicomlab.archive._report import ImportReport, ImportRow, Outcome
 from dicomlab.archive._room import Room
 from dicomlab.archive._staging import Present, Staged, stage
 from dicomlab.archive._store import Store
 from dicomlab.archive._writer import add, known_contents
 from dicomlab.errors import IncompleteError, StorageError
-from dicomlab.safety import Bounds, Candidate, Drain, Refusal, find_candidates
+from dicomlab.safety import Drain, Found, Refusal
 
 _READERS = min(4, os.cpu_count() or 1)
 _AHEAD = 4 * _READERS
 _GROUP_FILES = 256
 _GROUP_BYTES = 64 << 20
 
-Result: TypeAlias = Staged | Present | ImportRow
+Result: TypeAlias = Staged | Present | Refused
+Walk: TypeAlias = Callable[[bool], Iterator[Found]]
+"""What there is to import; the flag says whether the candidates are going to be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +53,19 @@ class ImportProgress:
 def import_files(
     database: Database,
     store: Store,
-    paths: Iterable[str | os.PathLike[str]],
-    bounds: Bounds,
+    quarantine: QuarantineFiles,
+    walk: Walk,
+    terms: Terms,
     progress: Callable[[ImportProgress], None] | None,
     room: Room,
 ) -> ImportReport:
-    """Import what the paths hold; see `dicomlab.archive.Archive.import_`."""
+    """Import what a walk finds; see `dicomlab.archive.Archive.import_`."""
     started = time.monotonic()
     report = ImportReport()
-    listed = [os.fspath(path) for path in paths]
-    importer = _Importer(database, store, bounds, room)
+    importer = _Importer(database)
     try:
         with store.incoming() as folder:
-            importer.run(folder, listed, progress)
+            importer.run(Inlet(store, quarantine, folder, room, terms), walk, progress)
     except KeyboardInterrupt:
         report.interrupted = True
     except StorageError as error:
@@ -80,29 +84,26 @@ def import_files(
 class _Importer:
     """One import: readers stage files ahead, one writer commits groups behind."""
 
-    def __init__(self, database: Database, store: Store, bounds: Bounds, room: Room) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._store = store
-        self._bounds = bounds
-        self._room = room
         self._commits: list[Future[list[ImportRow]]] = []
 
     def run(
         self,
-        folder: Path,
-        paths: list[str],
+        inlet: Inlet,
+        walk: Walk,
         progress: Callable[[ImportProgress], None] | None,
     ) -> None:
-        """Import to the end of the paths, or until an error or an interrupt."""
-        tell = _teller(find_candidates(paths, self._bounds, contents=False), progress)
+        """Import to the end of the walk, or until an error or an interrupt."""
+        tell = _teller(walk(False), progress)
         readers = ThreadPoolExecutor(_READERS, "dicomlab-read")
         writer = ThreadPoolExecutor(1, "dicomlab-write")
         try:
-            for group in _groups(self._staged(folder, paths, readers)):
+            for group in _groups(self._staged(inlet, walk(True), readers)):
                 # One group is committed while the next is read, and no more: memory stays flat.
                 if self._commits:
                     tell(self._commits[-1].result())
-                self._commits.append(writer.submit(self._commit, folder, group))
+                self._commits.append(writer.submit(self._commit, inlet, group))
             if self._commits:
                 tell(self._commits[-1].result())
         finally:
@@ -118,37 +119,42 @@ class _Importer:
             for row in commit.result()
         ]
 
+    @staticmethod
     def _staged(
-        self, folder: Path, paths: list[str], readers: ThreadPoolExecutor
+        inlet: Inlet, walk: Iterator[Found], readers: ThreadPoolExecutor
     ) -> Iterator[Result]:
         """Yield what the readers made of each file, in the order of the files."""
-        ahead: deque[Future[Result] | ImportRow] = deque()
-        for found in find_candidates(paths, self._bounds):
+        ahead: deque[Future[Result]] = deque()
+        for found in walk:
             if isinstance(found, Refusal):
-                ahead.append(_refused(found))
+                ahead.append(readers.submit(inlet.refuse_file, found))
             elif not isinstance(found, Drain):
-                ahead.append(
-                    readers.submit(stage, found, self._store, folder, self._bounds, self._room)
-                )
+                ahead.append(readers.submit(stage, found, inlet))
             while ahead and (isinstance(found, Drain) or len(ahead) > _AHEAD):
-                yield _result(ahead.popleft())
+                yield ahead.popleft().result()
         while ahead:
-            yield _result(ahead.popleft())
+            yield ahead.popleft().result()
 
-    def _commit(self, folder: Path, group: list[Result]) -> list[ImportRow]:
+    def _commit(self, inlet: Inlet, group: list[Result]) -> list[ImportRow]:
         """Make a group durable: the files first, then the index in one transaction."""
         present = {one.sha256 for one in group if isinstance(one, Present)}
         with self._database.reading() as connection:
             known = known_contents(connection, present)
         settled = [
-            stage(one.candidate, self._store, folder, self._bounds, self._room, again=True)
+            stage(one.candidate, inlet, again=True)
             if isinstance(one, Present) and one.sha256 not in known
             else one
             for one in group
         ]
+        held = [one.held for one in settled if isinstance(one, Refused) and one.held is not None]
+        if held:
+            inlet.quarantine.take_in(held, inlet.folder)
         staged = [one for one in settled if isinstance(one, Staged)]
+        terms = {one.entry.sha256: one.terms for one in staged if one.terms is not None}
+        if terms:
+            inlet.quarantine.note_terms(terms, inlet.folder)
         if staged:
-            self._store.take_in((one.temporary, one.entry.sha256) for one in staged)
+            inlet.store.take_in((one.temporary, one.entry.sha256) for one in staged)
             with self._database.writing() as connection:
                 outcomes = iter(add(connection, [one.entry for one in staged]))
         return [
@@ -161,17 +167,9 @@ class _Importer:
                 sop_instance_uid=known[one.sha256],
             )
             if isinstance(one, Present)
-            else one
+            else one.row
             for one in settled
         ]
-
-
-def _refused(found: Refusal) -> ImportRow:
-    return ImportRow(found.path, Outcome.REFUSED, reason=found.reason, message=found.message)
-
-
-def _result(ahead: Future[Result] | ImportRow) -> Result:
-    return ahead if isinstance(ahead, ImportRow) else ahead.result()
 
 
 def _groups(results: Iterable[Result]) -> Iterator[list[Result]]:
@@ -180,12 +178,20 @@ def _groups(results: Iterable[Result]) -> Iterator[list[Result]]:
     size = 0
     for result in results:
         group.append(result)
-        size += result.entry.size if isinstance(result, Staged) else 0
+        size += _size(result)
         if len(group) >= _GROUP_FILES or size >= _GROUP_BYTES:
             yield group
             group, size = [], 0
     if group:
         yield group
+
+
+def _size(result: Result) -> int:
+    """Return how many bytes wait on the disk for the commit."""
+    if isinstance(result, Staged):
+        return result.entry.size
+    held = result.held if isinstance(result, Refused) else None
+    return 0 if held is None else held.entry.size
 
 
 def _row(staged: Staged, outcome: Outcome) -> ImportRow:
@@ -196,13 +202,15 @@ def _row(staged: Staged, outcome: Outcome) -> ImportRow:
             "The archive has an instance of this SOP Instance UID with other content. Both are "
             "kept; the first stays the one that queries and volumes see."
         )
+    entry = staged.entry
     return ImportRow(
-        staged.path, outcome, staged.entry.size, staged.entry.sop_instance_uid, reason, message
-    )
+        staged.path, outcome, entry.size, entry.sop_instance_uid, reason, message,
+        findings=entry.findings,
+    )  # fmt: skip
 
 
 def _teller(
-    found: Iterable[Candidate | Refusal | Drain],
+    found: Iterator[Found],
     progress: Callable[[ImportProgress], None] | None,
 ) -> Callable[[list[ImportRow]], None]:
     """Return what tells the caller how far the import is; without one, nothing is counted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from dicomlab import config
+from dicomlab.archive._quarantine_files import QuarantineBounds
 
 if TYPE_CHECKING:
     from dicomlab.config import Archive
@@ -28,11 +29,14 @@ class Place:
         URL of the database of its index; ``None`` for SQLite in the folder.
     quota_bytes
         What its files may take together.
+    quarantine
+        What refused files may take together, and one of them.
     """
 
     location: str
     index: URL | None = None
     quota_bytes: int | None = None
+    quarantine: QuarantineBounds = field(default_factory=QuarantineBounds)
 
 
 def find_place(
@@ -42,8 +46,8 @@ def find_place(
 ) -> Place:
     """Return the place of an archive: what the caller says, and for the rest the configuration.
 
-    The configuration's index and quota are those of the archive that it names: another location
-    has neither.
+    The configuration's index, quota and quarantine are those of the archive that it names: another
+    location has none of them.
 
     Raises
     ------
@@ -63,6 +67,7 @@ def find_place(
         place,
         _configured_index(said) if index is None else _url(index),
         said.quota_bytes if quota_bytes is None else quota_bytes,
+        QuarantineBounds(said.quarantine_bytes, said.quarantine_file_bytes),
     )
 
 

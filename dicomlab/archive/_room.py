@@ -48,11 +48,26 @@ class Room:
                     f"{self._quota_bytes:,}. Raise the quota, or make room.",
                     rule="quota", limit=self._quota_bytes, found=after,
                 )  # fmt: skip
-            free = shutil.disk_usage(self._folder).free
-            if free - size < _RESERVE:
-                raise RefusedError(
-                    f"The disk of the archive has {free:,} bytes free; {size:,} are needed, and "
-                    f"{_RESERVE:,} are left for the index. Make room on the disk.",
-                    rule="disk", limit=_RESERVE, found=free - size,
-                )  # fmt: skip
+            self.needs_disk(size)
             self._used = after
+
+    def give_back(self, size: int) -> None:
+        """Count a file no more that was taken and is refused after all."""
+        with self._lock:
+            self._used -= size
+
+    def needs_disk(self, size: int) -> None:
+        """Refuse what would fill the disk, whatever the quota.
+
+        Raises
+        ------
+        RefusedError
+            With ``rule="disk"``.
+        """
+        free = shutil.disk_usage(self._folder).free
+        if free - size < _RESERVE:
+            raise RefusedError(
+                f"The disk of the archive has {free:,} bytes free; {size:,} are needed, and "
+                f"{_RESERVE:,} are left for the index. Make room on the disk.",
+                rule="disk", limit=_RESERVE, found=free - size,
+            )  # fmt: skip

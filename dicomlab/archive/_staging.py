@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from dicomlab.archive._incoming import write_temporary
-from dicomlab.archive._report import ImportRow, Outcome
-from dicomlab.archive._room import Room
+from dicomlab.archive._inlet import BLOCK, Inlet, Refused, copy
+from dicomlab.archive._notes import Fault, Terms
+from dicomlab.archive._quarantine_files import QuarantineFiles
 from dicomlab.archive._select import pack_header
-from dicomlab.archive._store import Store
 from dicomlab.archive._writer import Entry
 from dicomlab.catalog import dicom_json, instance_record
-from dicomlab.errors import NonConformantError, RefusedError
+from dicomlab.errors import HostileInputError, NonConformantError, RefusedError
 from dicomlab.safety import (
+    DEFAULT_BOUNDS,
     Bounds,
     ByteSource,
     Candidate,
@@ -28,9 +28,6 @@ from dicomlab.safety import (
     read_up_to,
 )
 
-_BLOCK = 8 << 20
-"""Files up to this size are in memory once; longer ones pass through in blocks of it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -40,11 +37,14 @@ class Staged:
     ----------
     temporary
         Where its bytes are until they have their final name.
+    terms
+        On which it is taken, ``None`` for the usual ones.
     """
 
     path: str
     entry: Entry
     temporary: Path
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,64 +60,85 @@ class Present:
         return self.candidate.path
 
 
-def stage(
-    candidate: Candidate,
-    store: Store,
-    folder: Path,
-    bounds: Bounds,
-    room: Room,
-    *,
-    again: bool = False,
-) -> Staged | Present | ImportRow:
+def stage(candidate: Candidate, inlet: Inlet, *, again: bool = False) -> Staged | Present | Refused:
     """Read a file once and say what it is; nothing is durable yet.
 
     Parameters
     ----------
-    folder
-        Where temporary files of this import go.
-    room
-        What may still be written.
+    inlet
+        Where it goes, and by which bounds.
     again
         The store's own file of this content is not to be relied on: write it once more.
     """
+    path, size = candidate.path, candidate.size
     try:
         stream = candidate.open()
     except UnreadableError as error:
-        return _refused(candidate, error.reason, str(error))
-    temporary = None
+        return inlet.refuse(path, size, Fault.of(error))
     try:
-        block = read_up_to(stream, _BLOCK)
-        if len(block) < _BLOCK:
-            sha256 = hashlib.sha256(block).hexdigest()
-            if not again and store.holds(sha256, len(block)):
-                return Present(candidate, sha256)
-            entry = look_at(MemoryBytes(block), sha256, bounds)
-            room.take(len(block))
-            temporary = write_temporary(folder, [block])
-        else:
-            _check_beginning(block, bounds)
-            room.take(candidate.size)
-            temporary, sha256 = _copy(stream, block, folder)
-            with FileBytes(temporary) as written:
-                if not again and store.holds(sha256, written.size):
-                    temporary.unlink()
-                    return Present(candidate, sha256)
-                entry = look_at(written, sha256, bounds)
+        block = read_up_to(stream, BLOCK)
+        if len(block) < BLOCK:
+            return _stage_short(candidate, block, inlet, again=again)
+        return _stage_long(candidate, block, stream, inlet, again=again)
     except UnreadableError as error:
-        return _refused(candidate, error.reason, str(error))
-    except (NonConformantError, RefusedError) as error:
-        if temporary is not None:
-            temporary.unlink()
-        reason = error.reason if isinstance(error, NonConformantError) else error.rule
-        return _refused(candidate, reason, str(error))
+        return inlet.refuse(path, size, Fault.of(error))
     finally:
         stream.close()
-    return Staged(candidate.path, entry, temporary)
 
 
-def _refused(candidate: Candidate, reason: str, message: str) -> ImportRow:
-    outcome = Outcome.NOT_DICOM if reason == "not-dicom" else Outcome.REFUSED
-    return ImportRow(candidate.path, outcome, candidate.size, reason=reason, message=message)
+def _stage_short(
+    candidate: Candidate, data: bytes, inlet: Inlet, *, again: bool
+) -> Staged | Present | Refused:
+    """Stage a file that is in memory."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    if not again and inlet.store.holds(sha256, len(data)):
+        return Present(candidate, sha256)
+    try:
+        entry, terms = _accept(MemoryBytes(data), sha256, inlet)
+        inlet.room.take(len(data))
+    except (NonConformantError, RefusedError) as error:
+        return inlet.refuse(candidate.path, candidate.size, Fault.of(error), data)
+    return Staged(candidate.path, entry, write_temporary(inlet.folder, [data]), terms)
+
+
+def _stage_long(
+    candidate: Candidate, block: bytes, stream: Readable, inlet: Inlet, *, again: bool
+) -> Staged | Present | Refused:
+    """Stage a file of which a block is in memory and the rest is to come."""
+    size = candidate.size
+    try:
+        _check_beginning(block, inlet.terms.bounds)
+        inlet.room.take(size)
+    except (NonConformantError, RefusedError) as error:
+        content = None
+        is_hostile = isinstance(error, HostileInputError)
+        if is_hostile and size <= inlet.quarantine.bounds.file_bytes:
+            content, _sha256 = copy(stream, block, inlet.folder, size)
+        return inlet.refuse(candidate.path, size, Fault.of(error), content)
+    temporary, sha256 = copy(stream, block, inlet.folder)
+    try:
+        with FileBytes(temporary) as written:
+            if not again and inlet.store.holds(sha256, written.size):
+                temporary.unlink()
+                return Present(candidate, sha256)
+            entry, terms = _accept(written, sha256, inlet)
+    except (NonConformantError, RefusedError) as error:
+        inlet.room.give_back(size)
+        return inlet.refuse(candidate.path, size, Fault.of(error), temporary)
+    return Staged(candidate.path, entry, temporary, terms)
+
+
+def _accept(source: ByteSource, sha256: str, inlet: Inlet) -> tuple[Entry, Terms | None]:
+    """Return what the index keeps of a file, and the terms, if they are not the usual ones."""
+    terms = inlet.terms
+    if terms.are_usual:
+        return look_again(source, sha256, terms.bounds, inlet.quarantine), None
+    entry = look_at(source, sha256, terms.bounds, terms.waived)
+    try:
+        look_at(source, sha256, DEFAULT_BOUNDS)
+    except (NonConformantError, HostileInputError):
+        return entry, terms
+    return entry, None
 
 
 def _check_beginning(block: bytes, bounds: Bounds) -> None:
@@ -130,27 +151,29 @@ def _check_beginning(block: bytes, bounds: Bounds) -> None:
         # A header longer than the block looks cut off; the whole of it is read later.
 
 
-def _copy(stream: Readable, block: bytes, folder: Path) -> tuple[Path, str]:
-    digest = hashlib.sha256()
-
-    def blocks() -> Iterator[bytes]:
-        following = block
-        while following:
-            digest.update(following)
-            yield following
-            following = stream.read(_BLOCK)
-
-    temporary = write_temporary(folder, blocks())
-    return temporary, digest.hexdigest()
-
-
-def look_at(source: ByteSource, sha256: str, bounds: Bounds) -> Entry:
+def look_at(
+    source: ByteSource, sha256: str, bounds: Bounds, waived: frozenset[str] = frozenset()
+) -> Entry:
     """Return what the index keeps of an instance, or refuse it."""
     header = read_header(source, bounds=bounds)
-    check_instance(header, source)
+    check_instance(header, source, waived=waived)
     return Entry(
         sha256=sha256,
         size=source.size,
         record=instance_record(header),
         header=pack_header(dicom_json(header)),
+        findings=header.findings,
     )
+
+
+def look_again(
+    source: ByteSource, sha256: str, bounds: Bounds, quarantine: QuarantineFiles
+) -> Entry:
+    """Return the same for a content that may have been released from quarantine on other terms."""
+    try:
+        return look_at(source, sha256, bounds)
+    except (NonConformantError, HostileInputError):
+        terms = quarantine.terms(sha256)
+        if terms is None:
+            raise
+        return look_at(source, sha256, terms.bounds, terms.waived)

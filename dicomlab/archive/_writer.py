@@ -46,6 +46,8 @@ class Entry:
         Its DICOM JSON, compressed.
     received
         When it came, in ISO 8601; ``None`` for now.
+    findings
+        What was tolerated in it, for the report; see `dicomlab.safety.Header`.
     """
 
     sha256: str
@@ -53,6 +55,7 @@ class Entry:
     record: Record
     header: bytes
     received: str | None = None
+    findings: tuple[str, ...] = ()
 
     @property
     def sop_instance_uid(self) -> str:

@@ -128,6 +128,10 @@ class Archive(Section):
     """Password of the index's database."""
     quota_bytes: Count | None = None
     """Refuse new instances when its files take more than this."""
+    quarantine_bytes: Count = 1024 * _MIB
+    """What refused files may take that are kept in quarantine."""
+    quarantine_file_bytes: Count = 256 * _MIB
+    """What one refused file may take to be kept."""
 
 
 class Journal(Section):

@@ -14,6 +14,7 @@ from dicomlab.safety._candidates import (
     Candidate,
     Drain,
     FileCandidate,
+    Found,
     ZipCandidate,
     find_candidates,
     read_up_to,
@@ -21,7 +22,7 @@ from dicomlab.safety._candidates import (
 from dicomlab.safety._file import read_header
 from dicomlab.safety._header import Header, Layouts, PixelDataLocation
 from dicomlab.safety._hex import HexDump
-from dicomlab.safety._instance import check_instance, check_pixel_data
+from dicomlab.safety._instance import WAIVABLE, check_instance, check_pixel_data
 from dicomlab.safety._listing import ListedElement, Listing, list_elements
 from dicomlab.safety._refusal import Readable, Refusal, UnreadableError
 from dicomlab.safety._tar import TarCandidate
@@ -33,6 +34,7 @@ from dicomlab.safety._zip import MemberBytes, ZipMember
 __all__ = [
     "DEFAULT_BOUNDS",
     "UNDEFINED",
+    "WAIVABLE",
     "Attributes",
     "BlockBytes",
     "Bounds",
@@ -43,6 +45,7 @@ __all__ = [
     "FileCandidate",
     "FilePart",
     "FirstValues",
+    "Found",
     "Header",
     "HexDump",
     "Layouts",

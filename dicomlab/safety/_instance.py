@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Collection
+from typing import Final
 
 from dicomlab.errors import HostileInputError, NonConformantError
 from dicomlab.safety._bytes import ByteSource
@@ -13,11 +15,20 @@ from dicomlab.standard import keyword_of, tag_of, tag_text, transfer_syntax
 _MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _UID = re.compile(r"[0-9.]{1,64}")
+WAIVABLE: Final = frozenset(("executable-preamble", "truncated", "damaged-pixel-data"))
+"""What may be waived for an instance: it can be told from others, and its header is whole."""
 _ITEM, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE0DD
 
 
-def check_instance(header: Header, source: ByteSource) -> None:
+def check_instance(header: Header, source: ByteSource, *, waived: Collection[str] = ()) -> None:
     """Refuse what cannot be told from other instances, is not all there, or is a program too.
+
+    Parameters
+    ----------
+    header, source
+        What `read_header` gave, and the bytes that it gave it for.
+    waived
+        Members of `WAIVABLE` that are no reason to refuse: somebody looked at the file.
 
     Raises
     ------
@@ -27,14 +38,18 @@ def check_instance(header: Header, source: ByteSource) -> None:
     HostileInputError
         Its preamble makes a program or a page of it.
     """
-    if "executable-preamble" in header.findings:
+    if "executable-preamble" in header.findings and "executable-preamble" not in waived:
         raise HostileInputError(
             "The 128 bytes before the prefix DICM make a program, page or PDF of the file as well "
             "(CVE-2019-11687). Ask its source why; to import it, fill them with zeros first.",
             rule="executable-preamble",
         )
     _check_identity(header)
-    check_pixel_data(header, source)
+    try:
+        check_pixel_data(header, source)
+    except NonConformantError as error:
+        if error.reason not in waived:
+            raise
 
 
 def _check_identity(header: Header) -> None:

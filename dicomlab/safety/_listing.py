@@ -328,13 +328,13 @@ class _Lister:
             return value
         there = min(length, max(self._source.size - value, 0))
         self._note(replace(listed, value=self._preview(vr, value, there, level)))
-        self._stop_at_pixels(tag, value, level)
         if there < length:
             raise _StopError(
                 position, "truncated",
                 f"{keyword_of(tag) or 'The element'} {tag_text(tag)} declares {length} bytes "
                 f"where {there} are left.",
             )  # fmt: skip
+        self._stop_at_pixels(tag, value, level)
         if tag == _CHARACTER_SET:
             level.character_sets = tuple(one.strip() for one in self.found[-1].value.split("\\"))
         return value + length

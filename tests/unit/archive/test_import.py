@@ -241,7 +241,8 @@ def test_long_files_pass_through_in_blocks(
     archive: Archive, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file longer than a block is treated alike: new, there, not DICOM, cut short."""
-    monkeypatch.setattr("dicomlab.archive._staging._BLOCK", 200)
+    for module in ("_staging", "_inlet"):
+        monkeypatch.setattr(f"dicomlab.archive.{module}.BLOCK", 200)
     (folder / "a").write_bytes(part10())
     (folder / "b").write_bytes(part10())
     (folder / "c").write_bytes(b"text" * 100)
