@@ -4,7 +4,16 @@ import highdicom as hd
 import numpy as np
 import pytest
 
-from dicomlab.iod import Segment, read_segmentation, write_segmentation
+from dicomlab.iod import (
+    Segment,
+    dose_volume_histogram,
+    read_dose,
+    read_dose_volume_histograms,
+    read_segmentation,
+    read_structure_set,
+    write_segmentation,
+    write_structure_set,
+)
 from tests.derived import ct_volume, findings
 
 
@@ -80,3 +89,35 @@ def test_a_real_segmentation_lies_where_highdicom_puts_it(real_data):
         if not np.allclose(theirs.affine[:3, 3], found.affine[:3, 3], atol=1e-3):
             expected = expected[::-1]  # Either end may be the first.
         np.testing.assert_array_equal(found.compute(), expected)
+
+
+def test_a_structure_set_has_no_finding(peers, volume, tmp_path):
+    """Contours, references, observations."""
+    labels = labels_of(volume)
+
+    made = write_structure_set(volume, {"a": labels == 1, "b": labels == 2})
+
+    assert findings(peers, made, tmp_path / "rt.dcm") == []
+
+
+def test_a_real_plans_histograms_are_those_of_the_planning_system(real_data):
+    """Contours to masks to histograms: within a few per cent of what the planning system stored.
+
+    It samples and cuts in its own way; small regions differ most, so those above 50 cm3 count.
+    """
+    folder = real_data / "dicompyler-core-0.5.6/tests/testdata/example_data"
+    dose, structures = read_dose(folder / "rtdose.dcm"), read_structure_set(folder / "rtss.dcm")
+    compared = 0
+    for number, theirs in read_dose_volume_histograms(folder / "rtdose.dcm").items():
+        if not 50 < theirs.total_volume_cm3 < 5000:
+            continue
+        mine = dose_volume_histogram(dose, structures.mask(number, dose))
+        assert mine.total_volume_cm3 == pytest.approx(theirs.total_volume_cm3, rel=0.015)
+        assert mine.mean == pytest.approx(theirs.mean, rel=0.02)
+        wanted = np.array([0.02, 0.5, 0.9])
+        np.testing.assert_allclose(
+            mine.dose_to(wanted), theirs.dose_to(wanted), rtol=0.02, atol=0.01
+        )
+        compared += 1
+
+    assert compared == 4
