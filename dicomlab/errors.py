@@ -22,6 +22,7 @@ __all__ = [
     "PeerError",
     "PolicyError",
     "RefusedError",
+    "RequestError",
     "StatusError",
     "StorageError",
     "UnsupportedError",
@@ -165,6 +166,20 @@ class IncompleteError(DicomlabError):
     def __init__(self, message: str, *, report: object) -> None:
         super().__init__(message)
         self.report = report
+
+
+class RequestError(DicomlabError):
+    """Somebody asks us for what cannot be answered so.
+
+    Attributes
+    ----------
+    status
+        The HTTP status that says it.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class StorageError(DicomlabError):

@@ -22,9 +22,9 @@ from dicomlab.archive._quarantine_files import QuarantineFiles
 from dicomlab.archive._report import ImportReport
 from dicomlab.archive._room import Room
 from dicomlab.archive._schema import TABLES, content
-from dicomlab.archive._select import find, join_upwards, unpack_header
+from dicomlab.archive._select import find, join_upwards, unpack_document, unpack_header
 from dicomlab.archive._store import Store
-from dicomlab.catalog import InstanceData, JsonObject, Query, Record
+from dicomlab.catalog import InstanceData, JsonObject, Metadata, Query, Record
 from dicomlab.errors import HostileInputError, NotFoundError, UnsupportedError
 from dicomlab.safety import (
     DEFAULT_BOUNDS,
@@ -187,6 +187,33 @@ class Archive:
         for answer in find(self._database, query):
             for uid, sha256, size in self._files(query.level, entity.c.id == answer.row):
                 yield uid, self._store.open(sha256, size)
+
+    def metadata(self, query: Query) -> Iterator[Metadata]:
+        """Yield the attributes of each instance that matches, or is below what matches.
+
+        They stand ready in the index: no file is opened.
+        """
+        tables = {level: TABLES[level].entity for level in Level}
+        image = tables[Level.IMAGE]
+        statement = (
+            select(
+                tables[Level.STUDY].c.StudyInstanceUID,
+                tables[Level.SERIES].c.SeriesInstanceUID,
+                image.c.SOPInstanceUID,
+                image.c.AvailableTransferSyntaxUID,
+                content.c.header,
+            )
+            .select_from(join_upwards(Level.IMAGE, min(query.level.depth, Level.STUDY.depth)))
+            .join(content, content.c.id == image.c.content_id)
+            .order_by(image.c.id)
+        )
+        for answer in find(self._database, query):
+            with self._database.reading() as connection:
+                rows = connection.execute(
+                    statement.where(tables[query.level].c.id == answer.row)
+                ).all()
+            for study, series, uid, syntax, packed in rows:
+                yield Metadata(study, series, uid, syntax, unpack_document(packed))
 
     def import_(
         self,

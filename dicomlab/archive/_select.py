@@ -257,8 +257,13 @@ def headers_of(connection: Connection, images: Sequence[int]) -> dict[int, JsonO
 
 def unpack_header(packed: bytes) -> JsonObject:
     """Return a header from what the index keeps of it."""
-    unpacked: JsonObject = json.loads(zlib.decompress(packed))
+    unpacked: JsonObject = json.loads(unpack_document(packed))
     return unpacked
+
+
+def unpack_document(packed: bytes) -> bytes:
+    """Return the text of a header from what the index keeps of it."""
+    return zlib.decompress(packed)
 
 
 def pack_header(header: JsonObject) -> bytes:

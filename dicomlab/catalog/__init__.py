@@ -34,6 +34,7 @@ from dicomlab.catalog._native_xml import native_xml, read_native_xml
 from dicomlab.catalog._normal import NUMBER_VRS, name_forms, normal_form
 from dicomlab.catalog._part10 import BulkData, dataset_from_json, part10, read_dicom_json
 from dicomlab.catalog._query import CombinedRange, Query
+from dicomlab.catalog._record_json import record_json
 from dicomlab.catalog._records import (
     OWN_KEYS,
     agreed,
@@ -48,7 +49,9 @@ from dicomlab.catalog._source import (
     FrameLocation,
     Frames,
     InstanceData,
+    Metadata,
     ReadsHeaders,
+    ReadsMetadata,
     Record,
     Retrieves,
     Scalar,
@@ -83,11 +86,13 @@ __all__ = [
     "JsonObject",
     "Match",
     "MemberFrames",
+    "Metadata",
     "NameGroups",
     "PartFrames",
     "Query",
     "Range",
     "ReadsHeaders",
+    "ReadsMetadata",
     "Record",
     "Retrieves",
     "Scalar",
@@ -111,6 +116,7 @@ __all__ = [
     "patient_key",
     "read_dicom_json",
     "read_native_xml",
+    "record_json",
     "summarise",
     "value_of",
     "values_of",

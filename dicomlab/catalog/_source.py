@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from dicomlab.safety import Attributes
 
@@ -85,6 +85,33 @@ class ReadsHeaders(Protocol):
         NotFoundError
             The source holds no such series.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """An instance's attributes, ready to be sent.
+
+    Attributes
+    ----------
+    transfer_syntax_uid
+        How the instance is stored.
+    document
+        The DICOM JSON model (PS3.18 annex F) as `dicom_json` makes it, in ASCII or UTF-8.
+    """
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    document: bytes
+
+
+@runtime_checkable
+class ReadsMetadata(Protocol):
+    """Keeps the attributes of instances ready to be sent."""
+
+    def metadata(self, query: Query) -> Iterator[Metadata]:
+        """Yield the attributes of each instance that matches, or is below what matches."""
 
 
 class Retrieves(Protocol):

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from dicomlab.catalog import Browsable
+from dicomlab.dicomweb import DicomWebRoot
 from dicomlab.server._data import Data
+from dicomlab.server._dicomweb import DicomWeb
 from dicomlab.server._gate import LOOPBACK_HOSTS, Gate
 from dicomlab.server._pages import Pages
 from dicomlab.server._problems import answer_errors
@@ -51,6 +53,7 @@ def create_app(
     )
     pages = Pages(source, views, dashboards=dashboards)
     app.include_router(Data(source, views, pages.assets).router)
+    app.include_router(DicomWeb(DicomWebRoot(source)).router)
     app.include_router(pages.router)
     answer_errors(app, pages.problem)
     app.add_middleware(Gate, hosts=tuple(hosts))

@@ -20,6 +20,7 @@ from dicomlab.errors import (
     NotFoundError,
     PeerError,
     RefusedError,
+    RequestError,
     StorageError,
     UnsupportedError,
 )
@@ -45,6 +46,8 @@ PageMaker = Callable[[Request, HTTPStatus, str], Response]
 
 def status_of(error: DicomlabError) -> HTTPStatus:
     """Return the HTTP status that says what a typed error says."""
+    if isinstance(error, RequestError):
+        return HTTPStatus(error.status)
     for kind, status in _STATUS:
         if isinstance(error, kind):
             return status

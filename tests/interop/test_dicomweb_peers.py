@@ -1,0 +1,93 @@
+"""Our DICOMweb root, asked by dicomweb-client over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from dicomweb_client import DICOMwebClient
+
+from dicomlab import phantoms
+from dicomlab.archive import Archive
+from dicomlab.server import serve
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    phantoms.write(phantoms.thorax_ct(slices=6, rows=64), folder / "ct")
+    phantoms.write(phantoms.thorax_pet(slices=4, rows=32), folder / "pet")
+    jls = phantoms.head_mr(slices=3, rows=32, transfer_syntax_uid="1.2.840.10008.1.2.4.80")
+    phantoms.write(jls, folder / "mr")
+    phantoms.write(phantoms.enhanced_ct(slices=4, rows=24, seed=4), folder / "enhanced")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def instances(folder: Path) -> dict[str, pydicom.Dataset]:
+    read = [pydicom.dcmread(path) for path in folder.rglob("*.dcm")]
+    return {one.SOPInstanceUID: one for one in read}
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DICOMwebClient]:
+    with Archive.open(tmp_path_factory.mktemp("archive")) as archive:
+        archive.import_([folder])
+        with serve(archive, folder=tmp_path_factory.mktemp("volumes")) as server:
+            yield DICOMwebClient(f"{server.address}/dicom-web")
+
+
+def test_searches_answer_on_every_level(client, instances):
+    studies = [pydicom.Dataset.from_json(one) for one in client.search_for_studies()]
+    assert {one.StudyInstanceUID for one in studies} == {
+        one.StudyInstanceUID for one in instances.values()
+    }
+    (ct,) = client.search_for_series(search_filters={"Modality": "MR"})
+    found = client.search_for_instances(
+        pydicom.Dataset.from_json(ct).StudyInstanceUID,
+        pydicom.Dataset.from_json(ct).SeriesInstanceUID,
+        fields=["ImagePositionPatient"],
+        get_remaining=True,
+    )
+    assert {one["00080018"]["Value"][0] for one in found} == {
+        uid for uid, one in instances.items() if one.Modality == "MR"
+    }
+
+
+def test_a_study_is_retrieved_whole(client, instances):
+    study = next(one for one in instances.values() if one.Modality == "PT").StudyInstanceUID
+
+    got = client.retrieve_study(study)
+
+    expected = {u: one for u, one in instances.items() if one.StudyInstanceUID == study}
+    assert {one.SOPInstanceUID for one in got} == set(expected)
+    assert all(one == expected[one.SOPInstanceUID] for one in got)
+
+
+def test_metadata_frames_and_bulk_data(client, instances):
+    for one in instances.values():
+        uids = one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID
+        metadata = client.retrieve_instance_metadata(*uids)
+        read = pydicom.Dataset.from_json(metadata, bulk_data_uri_handler=lambda _uri: b"")
+        assert read.PatientName == one.PatientName
+        (frame,) = client.retrieve_instance_frames(*uids, [1])
+        pixels = one.pixel_array if one.get("NumberOfFrames", 1) == 1 else one.pixel_array[0]
+        assert np.array_equal(np.frombuffer(frame, pixels.dtype).reshape(pixels.shape), pixels)
+        if not one["PixelData"].is_undefined_length:
+            (bulk,) = client.retrieve_bulkdata(metadata["7FE00010"]["BulkDataURI"])
+            assert bulk == one.PixelData
+
+
+def test_compressed_frames_come_as_they_are_stored(client, instances):
+    one = next(one for one in instances.values() if one.Modality == "MR")
+    uids = one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID
+
+    (frame,) = client.retrieve_instance_frames(
+        *uids, [1], media_types=(("image/jls", "1.2.840.10008.1.2.4.80"),)
+    )
+
+    (stored,) = pydicom.encaps.generate_frames(one.PixelData, number_of_frames=1)
+    assert frame.rstrip(b"\0") == stored.rstrip(b"\0")
