@@ -12,6 +12,7 @@ import pandas as pd
 
 from dicomlab.archive import Archive as Store
 from dicomlab.archive import ImportProgress, ImportReport
+from dicomlab.archive import Quarantine as Refused
 from dicomlab.catalog import Browsable, Instance, Match, Query, Record, Series, Study
 from dicomlab.errors import NotFoundError, UnsupportedError
 from dicomlab.media import FolderSource, ScanReport, open_folder
@@ -41,6 +42,8 @@ COLUMNS: dict[Level, tuple[str, ...]] = {
 }  # fmt: skip
 """What `find` shows of each level unless asked for more."""
 
+_ENTRY_TEXTS = ("id", "reason", "message", "source")
+_ENTRY_UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _COUNTED = 100
 _WHOLE = frozenset(("IS", "US", "SS", "UL", "SL"))
 _REAL = frozenset(("DS", "FL", "FD"))
@@ -178,6 +181,26 @@ class Folder(Collection):
         return self.source.report
 
 
+class Quarantine(Refused):
+    """Files that the archive refused, and why; `table` has them as a DataFrame."""
+
+    def __init__(self, source: Refused) -> None:
+        super().__init__(source.files, source.importing)
+
+    def table(self) -> pd.DataFrame:
+        """Return one row for each file, the oldest first."""
+        entries = self.list()
+        uids = {keyword: [one.uids.get(keyword) for one in entries] for keyword in _ENTRY_UIDS}
+        texts = {name: [getattr(one, name) for one in entries] for name in _ENTRY_TEXTS}
+        received = pd.to_datetime([one.received for one in entries], utc=True, errors="coerce")
+        return pd.DataFrame({
+            **{name: pd.Series(values, dtype="str") for name, values in texts.items()},
+            "size": pd.Series([one.size for one in entries], dtype="int64"),
+            "received": pd.Series(received, dtype="datetime64[s, UTC]"),
+            **{name: pd.Series(values, dtype="str") for name, values in uids.items()},
+        })  # fmt: skip
+
+
 class Archive(Collection):
     """The durable local archive."""
 
@@ -207,6 +230,11 @@ class Archive(Collection):
             return self.source.import_(
                 paths, progress=lambda done: update(done.files, done.total_files)
             )
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """Files that were refused: to be listed, looked at, released or discarded."""
+        return Quarantine(self.source.quarantine)
 
     def close(self) -> None:
         """Let go of the index."""

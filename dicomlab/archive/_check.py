@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, delete, func, select
 
+from dicomlab.archive._check_quarantine import check_quarantine, note_again
 from dicomlab.archive._database import Database, clear_texts
 from dicomlab.archive._findings import CheckReport, CheckRow, Problem
 from dicomlab.archive._quarantine_files import QuarantineFiles
@@ -63,6 +64,7 @@ def check_archive(
     elif repair:
         checker.index_orphans()
     checker.count()
+    checker.look_into_quarantine()
     report = checker.report
     report.is_rebuilt = rebuild
     report.rows.sort(key=lambda row: (list(Problem).index(row.problem), row.name))
@@ -231,6 +233,19 @@ class _Checker:
                     # A Patient ID is patient data: the row's number says which.
                     name = number if above is Level.PATIENT else uid
                     self._note(Problem.MISCOUNTED, f"{keyword} {name}")
+
+    def look_into_quarantine(self) -> None:
+        """Read every refused file as well; whole ones without a note get one."""
+        files = self._quarantine
+        self.report.quarantined = len(files.names()[0])
+        rows = list(check_quarantine(files))
+        unnoted = [row for row in rows if row.problem is Problem.QUARANTINE_UNNOTED]
+        if unnoted and self._is_repairing:
+            with self._store.incoming() as folder:
+                for row in unnoted:
+                    note_again(files, row.name.rpartition("/")[2].removesuffix(".bin"), folder)
+            rows = [replace(one, is_repaired=True) if one in unnoted else one for one in rows]
+        self.report.rows += rows
 
     def _note(
         self,

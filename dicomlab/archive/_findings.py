@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Problem(StrEnum):
-    """What can be wrong with a stored instance or its row in the index."""
+    """What can be wrong with a stored instance, its row in the index, or a refused file."""
 
     DAMAGED = "damaged"
     MISSING = "missing"
@@ -16,6 +16,9 @@ class Problem(StrEnum):
     UNREADABLE = "unreadable"
     STRANGE = "strange"
     MISCOUNTED = "miscounted"
+    QUARANTINE_DAMAGED = "damaged in quarantine"
+    QUARANTINE_MISSING = "missing in quarantine"
+    QUARANTINE_UNNOTED = "without note in quarantine"
 
     @property
     def meaning(self) -> str:
@@ -31,9 +34,15 @@ _MEANINGS = {
     Problem.NOT_INDEXED: "The file is whole, and the index does not know it. Repair indexes it.",
     Problem.UNREADABLE: "The file is whole or cannot be read, and is not known to the index; it "
     "cannot be indexed. Look at the reason; the file stays where it is.",
-    Problem.STRANGE: "The archive did not write this into its folder instances. "
+    Problem.STRANGE: "The archive did not write this into its folders. "
     "Move it elsewhere; it is never touched.",
     Problem.MISCOUNTED: "A count in the index is not that of its rows. Rebuild the index.",
+    Problem.QUARANTINE_DAMAGED: "The bytes of a refused file are not those that were received: "
+    "their SHA-256 is not the name. Discard it, and import the file again.",
+    Problem.QUARANTINE_MISSING: "There is a note of a refused file, and its bytes are gone. "
+    "Discard it, and import the file again.",
+    Problem.QUARANTINE_UNNOTED: "A refused file is whole, and its note is missing or unreadable. "
+    "Repair writes a new one.",
 }
 
 
@@ -70,6 +79,8 @@ class CheckReport:
         Files that were read, all of each.
     indexed
         Contents that the index knew before any repair.
+    quarantined
+        Refused files in quarantine, each of which was read.
     rows
         What is wrong, or was until it was repaired.
     is_rebuilt
@@ -81,6 +92,7 @@ class CheckReport:
     files: int = 0
     bytes: int = 0
     indexed: int = 0
+    quarantined: int = 0
     rows: list[CheckRow] = field(default_factory=list)
     is_rebuilt: bool = False
     seconds: float = 0.0
@@ -107,6 +119,7 @@ class CheckReport:
             "files": self.files,
             "bytes": self.bytes,
             "indexed": self.indexed,
+            "quarantined": self.quarantined,
             "rebuilt": self.is_rebuilt,
             "seconds": round(self.seconds, 3),
             "counts": {problem.name.lower(): counted[problem] for problem in Problem},
@@ -125,6 +138,8 @@ class CheckReport:
     def __str__(self) -> str:
         verdict = "everything is sound" if self.is_sound else "problems were found"
         read = f"{self.files:,} files ({self.bytes:,} bytes) and {self.indexed:,} rows"
+        if self.quarantined:
+            read += f", {self.quarantined:,} files in quarantine,"
         lines = [f"{read} in {self.seconds:.1f} s: {verdict}."]
         if self.is_rebuilt:
             lines.append("The index was rebuilt from the files.")

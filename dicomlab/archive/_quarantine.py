@@ -45,28 +45,33 @@ class Quarantine:
 
     An id is the SHA-256 of the bytes; its first six digits or more will do where they tell it
     from others. Nothing here is ever opened by a name that a sender chose.
+
+    Parameters
+    ----------
+    files, importing
+        Where they are, and what brings them into the archive.
     """
 
     def __init__(self, files: QuarantineFiles, importing: Importing) -> None:
-        self._files = files
-        self._importing = importing
+        self.files = files
+        self.importing = importing
 
     @property
     def bounds(self) -> QuarantineBounds:
         """What it may take."""
-        return self._files.bounds
+        return self.files.bounds
 
     def list(self) -> list[QuarantineEntry]:
         """Return the entries, the oldest first."""
-        _bytes, notes, _strange = self._files.names()
-        entries = [entry for name in notes if (entry := self._files.entry(name)) is not None]
+        _bytes, notes, _strange = self.files.names()
+        entries = [entry for name in notes if (entry := self.files.entry(name)) is not None]
         return sorted(entries, key=lambda entry: (entry.received, entry.id))
 
     def __iter__(self) -> Iterator[QuarantineEntry]:
         return iter(self.list())
 
     def __len__(self) -> int:
-        _bytes, notes, _strange = self._files.names()
+        _bytes, notes, _strange = self.files.names()
         return len(notes)
 
     def entry(self, id: str) -> QuarantineEntry:  # noqa: A002  the public name of the argument
@@ -80,7 +85,7 @@ class Quarantine:
             Its note cannot be read.
         """
         found = self._find(id)
-        entry = self._files.entry(found)
+        entry = self.files.entry(found)
         if entry is None:
             raise StorageError(
                 f"The note of {found[:SHORT_ID]} in quarantine cannot be read. Run: dicomlab "
@@ -92,7 +97,7 @@ class Quarantine:
         """Return the whole of an id."""
         found = []
         if _ID.fullmatch(start):
-            _bytes, notes, _strange = self._files.names()
+            _bytes, notes, _strange = self.files.names()
             found = sorted(name for name in notes if name.startswith(start))
         if not found:
             raise NotFoundError(
@@ -105,7 +110,7 @@ class Quarantine:
 
     def _open(self, id: str) -> FileBytes:  # noqa: A002
         with translated("Reading a file in quarantine"):
-            return FileBytes(self._files.path_of(self._find(id)))
+            return FileBytes(self.files.path_of(self._find(id)))
 
     def hex(self, id: str, offset: int = 0, length: int = 512) -> HexDump:  # noqa: A002
         """Return a stretch of a file's bytes, to be looked at.
@@ -183,8 +188,8 @@ class Quarantine:
             raise ValueError(f"{unknown[0]!r} cannot be waived; these can: {known}")
         entry = self.entry(id)
         terms = Terms(bounds, frozenset(waive))
-        path = self._files.path_of(entry.id)
-        if self._files.sha256_of(entry.id) != entry.id:
+        path = self.files.path_of(entry.id)
+        if self.files.sha256_of(entry.id) != entry.id:
             raise StorageError(
                 f"The bytes of {entry.id[:SHORT_ID]} in quarantine are missing or damaged. "
                 "Import the file again."
@@ -198,14 +203,14 @@ class Quarantine:
                 return find_candidates([path], bounds, contents=contents)
             return iter([FileCandidate(str(path), entry.size)])
 
-        report = self._importing(walk, terms)
+        report = self.importing(walk, terms)
         for row in report.of(Outcome.REFUSED):
             # Members of a container may be refused for themselves: they have rows of their own.
             if row.path == str(path):
                 raise _typed(row.reason, row.message)
         if report.interrupted:
             return report
-        self._files.remove(entry.id)
+        self.files.remove(entry.id)
         for at, row in enumerate(report.rows):
             report.rows[at] = row.under(str(path), entry.source)
         return report
@@ -240,7 +245,7 @@ class Quarantine:
             There is no such file.
         """
         entry = self.entry(id)
-        self._files.remove(entry.id)
+        self.files.remove(entry.id)
         return entry
 
     def __repr__(self) -> str:

@@ -73,6 +73,10 @@ class QuarantineFiles:
         """Return where the bytes of an entry are or would be."""
         return self._folder / f"{sha256}.bin"
 
+    def name_of(self, sha256: str) -> str:
+        """Return the name of an entry's bytes below the archive's folder."""
+        return f"{self._folder.name}/{sha256}.bin"
+
     def note_of(self, sha256: str) -> Path:
         """Return where the note of an entry is or would be."""
         return self._folder / f"{sha256}.json"

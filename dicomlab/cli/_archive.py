@@ -14,11 +14,15 @@ from dicomlab.cli._frame import (
     command,
     json_option,
 )
+from dicomlab.cli._quarantine import quarantine
 
 
 @click.group("archive")
 def archive_group() -> None:
     """Look after the archive."""
+
+
+archive_group.add_command(quarantine)
 
 
 @archive_group.command("check")

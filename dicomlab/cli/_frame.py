@@ -7,19 +7,21 @@ Standard output carries the answer (with ``--json`` one document), standard erro
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
-from unicodedata import category
 
 import click
 
 if TYPE_CHECKING:
     from dicomlab._face import Archive, Collection
 
+_OBEYED = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control signs, what turns the direction of writing around, line ends, halves of signs."""
 FAILED, WRONG_CALL, PARTLY = 1, 2, 3
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -92,7 +94,12 @@ def collection_of(source: str | None, archive: ArchiveChoice) -> Collection:
 
 def plain(text: str) -> str:
     """Return text without signs that a terminal obeys: names and file names come from strangers."""
-    return "".join("\ufffd" if category(sign) == "Cc" and sign != "\n" else sign for sign in text)
+    return _OBEYED.sub("\ufffd", text)
+
+
+def machine(document: str) -> str:
+    """Return a JSON document in which such signs are escapes: they stand in strings only."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def say(message: str) -> None:
@@ -102,7 +109,8 @@ def say(message: str) -> None:
 
 def answer(document: object, *, as_json: bool, text: str) -> None:
     """Print the answer of a command."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2) if as_json else plain(text))
+    said = json.dumps(document, ensure_ascii=False, indent=2) if as_json else ""
+    click.echo(machine(said) if as_json else plain(text))
 
 
 def fail(message: str, *, as_json: bool, kind: str, code: int = FAILED) -> NoReturn:

@@ -20,6 +20,7 @@ from dicomlab.cli._frame import (
     command,
     fail,
     json_option,
+    machine,
     plain,
     port_type,
     say,
@@ -92,7 +93,7 @@ def find(
     if as_json:
         for keyword in found.select_dtypes("datetime"):
             found[keyword] = found[keyword].dt.strftime("%Y-%m-%d")
-        click.echo(found.to_json(orient="records", indent=2, force_ascii=False))
+        click.echo(machine(found.to_json(orient="records", indent=2, force_ascii=False)))
     elif found.empty:
         say("Nothing matches.")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -213,3 +214,41 @@ def test_an_unknown_file_that_is_no_instance_is_not_indexed(archive: Archive) ->
     assert (row.problem, row.detail) == (Problem.UNREADABLE, "not-dicom")
     assert path.read_bytes() == b"hello"
     assert not report.is_sound
+
+
+def test_the_quarantine_is_checked_too(archive: Archive, tmp_path: Path) -> None:
+    """Bytes without a note, a note without bytes, bytes that changed, and what is not ours."""
+    cut = [part10(7, 1, number)[:-3] for number in range(4)]
+    (tmp_path / "refused").mkdir()
+    for number, data in enumerate(cut):
+        (tmp_path / "refused" / str(number)).write_bytes(data)
+    archive.import_([tmp_path / "refused"])
+    assert archive.check().is_sound
+    assert archive.check().quarantined == 4
+    place = tmp_path / "archive" / "quarantine"
+    unnoted, gone, changed, unreadable = (hashlib.sha256(data).hexdigest() for data in cut)
+    (place / f"{unnoted}.json").unlink()
+    (place / f"{gone}.bin").unlink()
+    (place / f"{changed}.bin").write_bytes(b"another")
+    (place / f"{unreadable}.json").write_text("[" * 100_000)
+    (place / "note.txt").write_text("hello")
+
+    found = archive.check()
+    repaired = archive.check(repair=True)
+
+    assert {(row.problem, row.name) for row in found.rows} == {
+        (Problem.QUARANTINE_UNNOTED, f"quarantine/{unnoted}.bin"),
+        (Problem.QUARANTINE_MISSING, f"quarantine/{gone}.bin"),
+        (Problem.QUARANTINE_DAMAGED, f"quarantine/{changed}.bin"),
+        (Problem.QUARANTINE_UNNOTED, f"quarantine/{unreadable}.bin"),
+        (Problem.STRANGE, "quarantine/note.txt"),
+    }
+    assert {row.problem for row in repaired.rows if row.is_repaired} == {Problem.QUARANTINE_UNNOTED}
+    entry = archive.quarantine.entry(unnoted)
+    assert (entry.reason, entry.uids["StudyInstanceUID"]) == ("truncated", uid(7))
+    assert (place / f"{unnoted}.bin").read_bytes() == cut[0]
+    assert (place / "note.txt").read_text() == "hello"
+    for left in (gone, changed):
+        archive.quarantine.discard(left)
+    (place / "note.txt").unlink()
+    assert archive.check().is_sound
