@@ -5,9 +5,17 @@ from dicomlab.pixels._decode import (
     decode_frame,
     decode_into,
     decoded_photometric_interpretation,
+    read_codestream,
     unpack_bits,
 )
 from dicomlab.pixels._description import FrameDescription
+from dicomlab.pixels._encode import (
+    Loss,
+    can_encode,
+    can_encode_losslessly,
+    encode_frame,
+    encoded_description,
+)
 from dicomlab.pixels._frames import FrameIndex, index_frames
 from dicomlab.pixels._groups import FunctionalGroups
 from dicomlab.pixels._render import Presentation, png
@@ -25,16 +33,22 @@ __all__ = [
     "FrameIndex",
     "FunctionalGroups",
     "LookupTable",
+    "Loss",
     "Presentation",
     "VoiLutFunction",
     "VoiWindow",
     "can_decode",
+    "can_encode",
+    "can_encode_losslessly",
     "decode_frame",
     "decode_into",
     "decoded_photometric_interpretation",
+    "encode_frame",
+    "encoded_description",
     "index_frames",
     "lookup_table",
     "png",
+    "read_codestream",
     "unpack_bits",
     "video_frames",
     "voi_windows",
