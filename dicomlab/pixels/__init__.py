@@ -18,7 +18,9 @@ from dicomlab.pixels._encode import (
 )
 from dicomlab.pixels._frames import FrameIndex, index_frames
 from dicomlab.pixels._groups import FunctionalGroups
+from dicomlab.pixels._overlays import Overlay, overlays
 from dicomlab.pixels._render import Presentation, png
+from dicomlab.pixels._transcode import Transcoded, transcode
 from dicomlab.pixels._video import video_frames
 from dicomlab.pixels._voi import (
     LookupTable,
@@ -34,7 +36,9 @@ __all__ = [
     "FunctionalGroups",
     "LookupTable",
     "Loss",
+    "Overlay",
     "Presentation",
+    "Transcoded",
     "VoiLutFunction",
     "VoiWindow",
     "can_decode",
@@ -47,8 +51,10 @@ __all__ = [
     "encoded_description",
     "index_frames",
     "lookup_table",
+    "overlays",
     "png",
     "read_codestream",
+    "transcode",
     "unpack_bits",
     "video_frames",
     "voi_windows",

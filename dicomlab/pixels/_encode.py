@@ -112,11 +112,12 @@ def encoded_description(
         The transfer syntax cannot hold such frames, or not without loss.
     """
     uid, name = transfer_syntax_uid, transfer_syntax(transfer_syntax_uid).name
-    if uid in _NATIVE:
+    if uid in _NATIVE and loss is None:
         return replace(description, planar_configuration=0, transfer_syntax_uid=uid)
     coding = _CODINGS.get(uid)
     if coding is None:
-        raise UnsupportedError(f"Frames are not encoded in {name}.", transfer_syntax_uid=uid)
+        how = "" if loss is None else " with loss"
+        raise UnsupportedError(f"Frames are not encoded in {name}{how}.", transfer_syntax_uid=uid)
     why = _unfit(description, coding, loss)
     if why:
         raise UnsupportedError(
@@ -291,7 +292,7 @@ def _htj2k(values: NDArray[np.generic], told: FrameDescription, _: Loss | None) 
 def _jpegxl(values: NDArray[np.generic], told: FrameDescription, loss: Loss | None) -> bytes:
     return bytes(
         imagecodecs.jpegxl_encode(
-            values,
+            _narrow(values, told.bits_stored),
             lossless=loss is None,
             effort=1 if loss is None else 5,
             bitspersample=told.bits_stored,

@@ -25,8 +25,12 @@ def decode_native(encoded: bytes, description: FrameDescription, out: NDArray[np
         count = description.frame_bits
         out.reshape(-1)[...] = np.unpackbits(bits, count=count, bitorder="little")
         return
-    order = "<" if transfer_syntax(description.transfer_syntax_uid).is_little_endian else ">"
+    is_little_endian = transfer_syntax(description.transfer_syntax_uid).is_little_endian
+    order = "<" if is_little_endian else ">"
     count = description.frame_bits // description.bits_allocated
+    if not is_little_endian and _is_of_words(description.dtype):
+        encoded = _turned_words(encoded[: count * description.dtype.itemsize])
+        order = "<"
     samples = np.frombuffer(encoded, np.dtype(order + description.dtype.str[1:]), count)
     if description.is_subsampled:
         _upsample(samples, out)
@@ -43,8 +47,19 @@ def encode_native(
     """Return the bytes of a plain frame, colour by pixel; single bits fill its last byte."""
     if bits_allocated == 1:
         return np.packbits(values.reshape(-1).astype(bool), bitorder="little").tobytes()
+    if not is_little_endian and _is_of_words(values.dtype):
+        return _turned_words(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
     stored = values.dtype.newbyteorder("<" if is_little_endian else ">")
     return values.astype(stored, copy=False).tobytes()
+
+
+def _is_of_words(dtype: np.dtype[np.generic]) -> bool:
+    """Return whether a sample takes several words of OW: the lowest comes first (PS3.5 8.1.1)."""
+    return dtype.kind in "iu" and dtype.itemsize > 2
+
+
+def _turned_words(data: bytes) -> bytes:
+    return np.frombuffer(data, np.uint16).byteswap().tobytes()
 
 
 def inflate_frame(encoded: bytes, description: FrameDescription) -> bytes:

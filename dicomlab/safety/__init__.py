@@ -19,7 +19,7 @@ from dicomlab.safety._candidates import (
     find_candidates,
     read_up_to,
 )
-from dicomlab.safety._file import read_header
+from dicomlab.safety._file import read_header, read_rest
 from dicomlab.safety._header import Header, Layouts, PixelDataLocation
 from dicomlab.safety._hex import HexDump
 from dicomlab.safety._instance import WAIVABLE, check_instance, check_pixel_data
@@ -69,5 +69,6 @@ __all__ = [
     "not_a_number",
     "printable",
     "read_header",
+    "read_rest",
     "read_up_to",
 ]

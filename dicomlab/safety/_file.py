@@ -96,6 +96,29 @@ def read_header(source: ByteSource | bytes, *, bounds: Bounds = DEFAULT_BOUNDS) 
         buffer += more
 
 
+def read_rest(data: bytes, header: Header) -> Header:
+    """Read the elements that follow the pixel data of an instance, whose header is known.
+
+    Raises
+    ------
+    NonConformantError
+        They are damaged.
+    HostileInputError
+        A bound is broken.
+    """
+    encoding = IMPLICIT_LE
+    if header.is_explicit_vr:
+        encoding = EXPLICIT_LE if header.is_little_endian else EXPLICIT_BE
+    ground = Ground(data, len(data), Budget(header.bounds))
+    try:
+        elements, _stop = walk(ground, 0, len(data), encoding)
+    except ShortOfBytesError:
+        raise truncated() from None
+    return Header(
+        data, elements, encoding, header.transfer_syntax_uid, bounds=header.bounds, parent=header
+    )
+
+
 def _not_dicom(why: str) -> NonConformantError:
     return NonConformantError(
         f"Not a DICOM file: {why} (PS3.10 7.1).", reason="not-dicom", reference="PS3.10 7.1"

@@ -154,6 +154,11 @@ class Header(FirstValues):
         return tag_of(keyword) in self.elements
 
     @property
+    def is_explicit_vr(self) -> bool:
+        """Whether elements are written with their VR."""
+        return self._encoding.explicit
+
+    @property
     def is_little_endian(self) -> bool:
         """Whether binary values are little endian."""
         return self._encoding.order == "<"

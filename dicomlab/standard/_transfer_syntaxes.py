@@ -49,6 +49,14 @@ _LOSSLESS = frozenset(
 _VIDEO = "1.2.840.10008.1.2.4.10"
 """How the UIDs of MPEG-2, H.264 and HEVC begin: 4.100 to 4.108."""
 
+_NEWER = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+    "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
+}
+"""Registered after the edition that the table of UIDs is made from (PS3.6 2025)."""
+
 
 def _build() -> dict[str, TransferSyntax]:
     table = {}
@@ -64,6 +72,8 @@ def _build() -> dict[str, TransferSyntax]:
             table[uid] = TransferSyntax(
                 uid, name, is_lossy=uid not in _LOSSLESS, is_video=uid.startswith(_VIDEO)
             )
+    for uid, name in _NEWER.items():
+        table.setdefault(uid, TransferSyntax(uid, name, is_lossy=uid not in _LOSSLESS))
     return table
 
 
