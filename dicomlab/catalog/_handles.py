@@ -17,7 +17,7 @@ from dicomlab.catalog import _html, _verbs
 from dicomlab.catalog._query import Query
 from dicomlab.catalog._source import Finds, InstanceData, ReadsHeaders, Record, Retrieves, Value
 from dicomlab.errors import DicomlabError, NotFoundError, UnsupportedError
-from dicomlab.pixels import FrameDescription, Presentation, decode_frame, png
+from dicomlab.pixels import DecodeInto, FrameDescription, Presentation, decode_frame, png
 from dicomlab.standard import Level, sop_class_name
 
 if TYPE_CHECKING:
@@ -98,14 +98,24 @@ class Series(_Handle):
     volumes = _verbs.volumes
     view = _verbs.view
 
-    def thumbnail(self, size: int = _THUMBNAIL) -> bytes | None:
-        """Return a small PNG of the middle instance, ``None`` where it holds no picture."""
+    def thumbnail(
+        self, size: int = _THUMBNAIL, *, decode: DecodeInto | None = None
+    ) -> bytes | None:
+        """Return a small PNG of the middle instance, ``None`` where it holds no picture.
+
+        Parameters
+        ----------
+        size
+            Its longer side, pixels.
+        decode
+            What decodes the frame, where that is not to happen in this process.
+        """
         data = self.source.instances(self.uid)
         images = [one for one in data if one.frames is not None]
         if not images:
             return None
         images.sort(key=lambda one: _number(one, "InstanceNumber"))
-        return _thumbnail(images[len(images) // 2], size)
+        return _thumbnail(images[len(images) // 2], size, decode)
 
     def __repr__(self) -> str:
         return f"<Series {self.uid}>"
@@ -224,7 +234,7 @@ def _frame(one: InstanceData, frame: int) -> tuple[bytes, str]:
     return one.frames.read(frame), one.frames.transfer_syntax_uid
 
 
-def _thumbnail(one: InstanceData, size: int) -> bytes | None:
+def _thumbnail(one: InstanceData, size: int, decode: DecodeInto | None = None) -> bytes | None:
     """Return a picture where one can be made; a thumbnail is never worth an error."""
     if one.frames is None:
         return None
@@ -232,6 +242,7 @@ def _thumbnail(one: InstanceData, size: int) -> bytes | None:
         middle = len(one.frames) // 2
         encoded, syntax = _frame(one, middle)
         shown = Presentation.from_attributes(one.attributes, syntax, frame=middle)
-        return png(shown.render(encoded, number=middle), longest_side=size)
+        picture = shown.render(encoded, number=middle, decode=decode)
+        return png(picture, longest_side=size)
     except DicomlabError:
         return None

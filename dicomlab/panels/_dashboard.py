@@ -10,6 +10,7 @@ import panel as pn
 from dicomlab.catalog import Browsable, Query, Record, Series
 from dicomlab.errors import DicomlabError, NotFoundError
 from dicomlab.panels._viewer import VolumePane
+from dicomlab.pixels import DecodeInto, decode_into
 from dicomlab.viewing import VolumeView, date, person, text
 from dicomlab.volume import volumes
 
@@ -29,8 +30,9 @@ _HEIGHT_PX = 640
 class _StudyDashboard:
     """The parts of one dashboard, and how they follow each other."""
 
-    def __init__(self, source: Browsable, study: Record) -> None:
+    def __init__(self, source: Browsable, study: Record, decode: DecodeInto) -> None:
         self._source = source
+        self._decode = decode
         query = Query(
             "series", StudyInstanceUID=str(study["StudyInstanceUID"]), order_by="SeriesNumber"
         )
@@ -61,7 +63,7 @@ class _StudyDashboard:
             if chosen is None:
                 raise NotFoundError("The study holds no series.")
             found = volumes(self._source.instances(chosen.uid))
-            self._views = [VolumeView.of(one) for one in found]
+            self._views = [VolumeView.of(one.decoded_by(self._decode)) for one in found]
         except DicomlabError as error:
             self._say(str(error))
         titles = {f"{number}. {one.title}": number for number, one in enumerate(self._views, 1)}
@@ -96,7 +98,9 @@ class _StudyDashboard:
         self.place[:] = [pn.pane.Alert(html.escape(words), alert_type="warning")]
 
 
-def dashboard(source: Browsable, study_instance_uid: str) -> pn.viewable.Viewable:
+def dashboard(
+    source: Browsable, study_instance_uid: str, *, decode: DecodeInto = decode_into
+) -> pn.viewable.Viewable:
     """Return the dashboard of a study.
 
     Parameters
@@ -105,6 +109,8 @@ def dashboard(source: Browsable, study_instance_uid: str) -> pn.viewable.Viewabl
         Where the study is.
     study_instance_uid
         Which one.
+    decode
+        What decodes frames: a `dicomlab.pixels.CappedDecoder` where strangers sent them.
 
     Raises
     ------
@@ -112,7 +118,7 @@ def dashboard(source: Browsable, study_instance_uid: str) -> pn.viewable.Viewabl
         The source holds no such study.
     """
     for study in source.records(Query("study", StudyInstanceUID=study_instance_uid)):
-        parts = _StudyDashboard(source, study)
+        parts = _StudyDashboard(source, study, decode)
         break
     else:
         raise NotFoundError("The archive holds no study of this UID.")

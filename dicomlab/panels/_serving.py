@@ -12,6 +12,7 @@ from panel.io.fastapi import add_applications
 from dicomlab.catalog import Browsable
 from dicomlab.errors import DicomlabError
 from dicomlab.panels._dashboard import dashboard
+from dicomlab.pixels import DecodeInto, decode_into
 
 __all__ = ["add_dashboards"]
 
@@ -26,7 +27,13 @@ _PAGE = """
 _UID = re.compile(rb"[0-9.]{1,64}")
 
 
-def add_dashboards(app: object, source: Browsable, *, origins: Sequence[str]) -> None:
+def add_dashboards(
+    app: object,
+    source: Browsable,
+    *,
+    origins: Sequence[str],
+    decode: DecodeInto = decode_into,
+) -> None:
     """Serve the dashboards of a source's studies at ``/study?uid=...`` of an application.
 
     Everything comes from the application itself, and nothing of a request but its arguments gets
@@ -40,9 +47,11 @@ def add_dashboards(app: object, source: Browsable, *, origins: Sequence[str]) ->
         Where the studies are.
     origins
         Hosts with port whose pages may open a websocket.
+    decode
+        What decodes frames.
     """
     add_applications(
-        {"/study": _study(source)},
+        {"/study": _study(source, decode)},
         app=app,
         title={"/study": "Dashboard · dicomlab"},
         location=False,
@@ -54,7 +63,7 @@ def add_dashboards(app: object, source: Browsable, *, origins: Sequence[str]) ->
     )
 
 
-def _study(source: Browsable) -> Callable[[], pn.Template]:
+def _study(source: Browsable, decode: DecodeInto) -> Callable[[], pn.Template]:
     def page() -> pn.Template:
         made = pn.Template(_PAGE)
         made.add_panel("main", content())
@@ -65,7 +74,7 @@ def _study(source: Browsable) -> Callable[[], pn.Template]:
         if not _UID.fullmatch(asked):
             return pn.pane.Alert("The address names no study.", alert_type="warning")
         try:
-            return dashboard(source, asked.decode("ascii"))
+            return dashboard(source, asked.decode("ascii"), decode=decode)
         except DicomlabError as error:
             return pn.pane.Alert(str(error), alert_type="warning")
 

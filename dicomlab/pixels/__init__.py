@@ -1,6 +1,8 @@
 """What pixels mean: frames decoded, modality and VOI transformations, rendering."""
 
+from dicomlab.pixels._capped import DECODING, CappedDecoder
 from dicomlab.pixels._decode import (
+    DecodeInto,
     can_decode,
     decode_frame,
     decode_into,
@@ -31,6 +33,9 @@ from dicomlab.pixels._voi import (
 )
 
 __all__ = [
+    "DECODING",
+    "CappedDecoder",
+    "DecodeInto",
     "FrameDescription",
     "FrameIndex",
     "FunctionalGroups",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import imagecodecs
 import numpy as np
@@ -39,6 +40,20 @@ _END_WITHIN = 16
 """An item is padded to even length; some encoders pad to more."""
 
 
+class DecodeInto(Protocol):
+    """Decodes a frame into an array, as `decode_into` does in this process."""
+
+    def __call__(
+        self,
+        encoded: bytes,
+        description: FrameDescription,
+        out: NDArray[np.generic],
+        *,
+        number: int = 0,
+    ) -> None:
+        """Fill an array of the description's shape and dtype."""
+
+
 def can_decode(transfer_syntax_uid: str) -> bool:
     """Return whether frames of a transfer syntax can be decoded."""
     syntax = transfer_syntax(transfer_syntax_uid)
@@ -51,6 +66,7 @@ def decode_frame(
     *,
     number: int = 0,
     bounds: Bounds = DEFAULT_BOUNDS,
+    decode: DecodeInto | None = None,
 ) -> NDArray[np.generic]:
     """Return the stored values of a frame.
 
@@ -62,6 +78,8 @@ def decode_frame(
         What the pixel module says; a codestream that contradicts it is refused.
     number
         Which frame of a video, counted from 0; nothing else needs it.
+    decode
+        What decodes it, such as a `CappedDecoder`; by default `decode_into`.
 
     Returns
     -------
@@ -82,7 +100,10 @@ def decode_frame(
     """
     _check_size(encoded, description, bounds)
     out = np.empty(description.shape, description.dtype)
-    decode_into(encoded, description, out, number=number, bounds=bounds)
+    if decode is None:
+        decode_into(encoded, description, out, number=number, bounds=bounds)
+    else:
+        decode(encoded, description, out, number=number)
     return out
 
 

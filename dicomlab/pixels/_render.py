@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicomlab.errors import UnsupportedError
-from dicomlab.pixels._decode import decode_frame, decoded_photometric_interpretation
+from dicomlab.pixels._decode import (
+    DecodeInto,
+    decode_frame,
+    decoded_photometric_interpretation,
+)
 from dicomlab.pixels._description import FrameDescription
 from dicomlab.pixels._groups import FunctionalGroups
 from dicomlab.pixels._voi import (
@@ -85,7 +89,12 @@ class Presentation:
         )
 
     def render(
-        self, encoded: bytes, *, window: VoiWindow | None = None, number: int = 0
+        self,
+        encoded: bytes,
+        *,
+        window: VoiWindow | None = None,
+        number: int = 0,
+        decode: DecodeInto | None = None,
     ) -> NDArray[np.uint8]:
         """Return a frame as a picture.
 
@@ -97,6 +106,8 @@ class Presentation:
             In the place of the object's own windows; grey frames only.
         number
             Which frame of a video, counted from 0.
+        decode
+            What decodes the frame: a `CappedDecoder` where it comes from strangers.
 
         Returns
         -------
@@ -104,7 +115,7 @@ class Presentation:
             Shape (row, column) for grey, (row, column, 3) for RGB. Grey is as MONOCHROME2 shows it:
             MONOCHROME1 is inverted. Without any window the values' own range is shown.
         """
-        frame = decode_frame(encoded, self.description, number=number)
+        frame = decode_frame(encoded, self.description, number=number, decode=decode)
         photometric = decoded_photometric_interpretation(encoded, self.description)
         if photometric == "PALETTE COLOR":
             return self._coloured(frame)

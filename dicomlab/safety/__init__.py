@@ -29,10 +29,12 @@ from dicomlab.safety._tar import TarCandidate
 from dicomlab.safety._text import decode_text, printable
 from dicomlab.safety._values import FirstValues, not_a_number
 from dicomlab.safety._walk import UNDEFINED
+from dicomlab.safety._workers import DEFAULT_LIMITS, WorkerLimits, Workers, processors
 from dicomlab.safety._zip import MemberBytes, ZipMember
 
 __all__ = [
     "DEFAULT_BOUNDS",
+    "DEFAULT_LIMITS",
     "UNDEFINED",
     "WAIVABLE",
     "Attributes",
@@ -59,6 +61,8 @@ __all__ = [
     "Refusal",
     "TarCandidate",
     "UnreadableError",
+    "WorkerLimits",
+    "Workers",
     "ZipCandidate",
     "ZipMember",
     "check_instance",
@@ -68,6 +72,7 @@ __all__ = [
     "list_elements",
     "not_a_number",
     "printable",
+    "processors",
     "read_header",
     "read_rest",
     "read_up_to",

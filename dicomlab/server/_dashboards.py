@@ -19,6 +19,8 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 
 from dicomlab.errors import StorageError
+from dicomlab.pixels import DECODING, CappedDecoder
+from dicomlab.safety import Workers
 from dicomlab.server._gate import LOOPBACK_HOSTS, Gate
 from dicomlab.server._serving import BackgroundServer, listening_socket
 
@@ -137,8 +139,13 @@ def run(archive: str, host: str) -> None:
         "/favicon.ico", lambda: FileResponse(_ICON, media_type="image/svg+xml"), methods=["GET"]
     )
     index = sys.stdin.readline().strip() or None
-    with Archive.open(archive, index=index) as source:
-        add_dashboards(app, source, origins=[f"{name}:{port}" for name in names])
+    with Archive.open(archive, index=index) as source, Workers(DECODING).start() as workers:
+        add_dashboards(
+            app,
+            source,
+            origins=[f"{name}:{port}" for name in names],
+            decode=CappedDecoder(workers),
+        )
         server = BackgroundServer(Gate(app, policy=DASHBOARD_POLICY), bound).start()
         sys.stdout.write(json.dumps({"address": server.address}) + "\n")
         sys.stdout.flush()

@@ -190,7 +190,7 @@ class Pages:
     def thumbnail(self, series_instance_uid: Uid) -> Response:
         """Return a small picture of a series."""
         record = find_one(self._source, "series", "SeriesInstanceUID", series_instance_uid)
-        picture = Series(self._source, record).thumbnail(_THUMBNAIL)
+        picture = Series(self._source, record).thumbnail(_THUMBNAIL, decode=self._service.decode)
         if picture is None:
             address = self.assets["server"].url("no-picture.svg")
             return RedirectResponse(address, HTTPStatus.SEE_OTHER)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 from dicomlab.catalog import Browsable
 from dicomlab.errors import PolicyError
+from dicomlab.pixels import DECODING, CappedDecoder
+from dicomlab.safety import Workers
 from dicomlab.server._app import create_app
 from dicomlab.server._dashboards import DashboardProcess
 from dicomlab.server._serving import BackgroundServer, is_loopback, listening_socket
@@ -50,7 +52,8 @@ class Server:
                 "127.0.0.1, and reach it from elsewhere through a tunnel (ssh -L).",
                 rule="loopback",
             )
-        self.service = ViewService(source, folder)
+        self._workers = Workers(DECODING)
+        self.service = ViewService(source, folder, decode=CappedDecoder(self._workers))
         self._ended = threading.Event()
         self._dashboards = DashboardProcess(dashboards, host) if dashboards is not None else None
         self._background = BackgroundServer(
@@ -61,6 +64,7 @@ class Server:
 
     def start(self) -> Self:
         """Start, and return once the pages are there."""
+        self._workers.start()
         self._background.start()
         if self._dashboards is not None:
             self._dashboards.start()
@@ -71,6 +75,7 @@ class Server:
         if self._dashboards is not None:
             self._dashboards.stop()
         self._background.stop()
+        self._workers.close()
         self._ended.set()
 
     def dashboards(self) -> str | None:

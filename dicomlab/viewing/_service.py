@@ -14,6 +14,7 @@ from pathlib import Path
 from dicomlab.catalog import ReadsHeaders
 from dicomlab.config import home
 from dicomlab.errors import DicomlabError, NotFoundError
+from dicomlab.pixels import DecodeInto, decode_into
 from dicomlab.viewing._views import VolumeView
 from dicomlab.volume import volumes
 
@@ -68,10 +69,19 @@ class ViewService:
         Where the instances are.
     folder
         Where OME-Zarr copies are kept, ``volumes`` under ``DICOMLAB_HOME`` by default.
+    decode
+        What decodes frames: a `dicomlab.pixels.CappedDecoder` where strangers sent them.
     """
 
-    def __init__(self, source: ReadsHeaders, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        source: ReadsHeaders,
+        folder: Path | None = None,
+        *,
+        decode: DecodeInto = decode_into,
+    ) -> None:
         self._source = source
+        self.decode = decode
         self._folder = folder or home() / "volumes"
         self._lock = threading.Lock()
         self._opened: OrderedDict[str, tuple[str, list[VolumeView]]] = OrderedDict()
@@ -100,7 +110,8 @@ class ViewService:
             if known is not None and known[0] == known_by:
                 self._opened.move_to_end(series_instance_uid)
                 return known[1]
-        views = [VolumeView(one, folder=self._folder) for one in volumes(instances)]
+        found = [one.decoded_by(self.decode) for one in volumes(instances)]
+        views = [VolumeView(one, folder=self._folder) for one in found]
         with self._lock:
             self._opened[series_instance_uid] = (known_by, views)
             while len(self._opened) > _KEPT_SERIES:

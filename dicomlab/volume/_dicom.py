@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from dicomlab.catalog import FrameLocation, Frames
 from dicomlab.errors import DicomlabError, NonConformantError
-from dicomlab.pixels import FrameDescription, decode_into, unpack_bits
+from dicomlab.pixels import DecodeInto, FrameDescription, decode_into, unpack_bits
+from dicomlab.safety import processors
 from dicomlab.standard import transfer_syntax
-from dicomlab.volume._reader import processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,19 @@ class DicomSliceReader:
 
     Native frames of local files are read straight into the array; compressed ones are decoded
     there. Many at once are shared out to a thread for each processor.
+
+    Parameters
+    ----------
+    planes
+        Its slices.
+    decode
+        What decodes a frame.
     """
 
-    def __init__(self, planes: Sequence[StoredPlane]) -> None:
+    def __init__(self, planes: Sequence[StoredPlane], *, decode: DecodeInto = decode_into) -> None:
         description = planes[0].description
         self.planes = tuple(planes)
+        self._decode = decode
         self.shape = (len(planes), description.rows, description.columns)
         self.dtype = description.dtype
 
@@ -70,7 +78,7 @@ class DicomSliceReader:
             for place in range(len(out)):
                 plane = self.planes[start + place]
                 try:
-                    _read_plane(plane, out[place], file)
+                    _read_plane(plane, out[place], file, self._decode)
                 except DicomlabError as error:
                     error.add_note(f"SOP Instance UID {plane.sop_instance_uid}")
                     raise
@@ -97,10 +105,12 @@ class _OpenFile:
         self._path, self._descriptor = None, -1
 
 
-def _read_plane(plane: StoredPlane, out: NDArray[np.generic], file: _OpenFile) -> None:
+def _read_plane(
+    plane: StoredPlane, out: NDArray[np.generic], file: _OpenFile, decode: DecodeInto
+) -> None:
     location = plane.frames.locate(plane.frame) if _can_read_straight(plane, out) else None
     if location is None:
-        decode_into(plane.frames.read(plane.frame), plane.description, out)
+        decode(plane.frames.read(plane.frame), plane.description, out)
         return
     _read_native(location, out, file)
     unpack_bits(out, plane.description)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -73,10 +72,3 @@ class ArrayReader:
     def read_into(self, start: int, out: NDArray[np.generic]) -> None:
         """Copy planes into `out`."""
         out[...] = self.planes[start : start + len(out)]
-
-
-def processors() -> int:
-    """Return how many processors this process may use; not every system can say."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

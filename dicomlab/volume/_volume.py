@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -14,9 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from dicomlab.catalog import InstanceData
 from dicomlab.geometry import Grid
-from dicomlab.pixels import VoiWindow
+from dicomlab.pixels import DecodeInto, VoiWindow
+from dicomlab.safety import processors
 from dicomlab.volume import _itk, _verbs
-from dicomlab.volume._reader import ArrayReader, BlockReader, SliceReader, processors
+from dicomlab.volume._dicom import DicomSliceReader
+from dicomlab.volume._reader import ArrayReader, BlockReader, SliceReader
 from dicomlab.volume._suv import SuvInputs
 
 if TYPE_CHECKING:
@@ -105,6 +107,12 @@ class Volume:
             found = len(getattr(self, name))
             if found not in (0, slices):
                 raise ValueError(f"{name} has {found} entries for {slices} slices")
+
+    def decoded_by(self, decode: DecodeInto) -> Volume:
+        """Return the same volume, with something else to decode its frames: capped workers."""
+        if not isinstance(self.reader, DicomSliceReader):
+            return self
+        return replace(self, reader=DicomSliceReader(self.reader.planes, decode=decode))
 
     @classmethod
     def from_array(

@@ -1,0 +1,58 @@
+"""What strangers compressed is decoded by workers, which come and go with the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from dicomlab import phantoms
+from dicomlab.archive import Archive
+from dicomlab.phantoms import encode
+from dicomlab.server import serve
+from dicomlab.viewing import volume_id
+
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[tuple[Archive, str, np.ndarray]]:
+    """An archive of one CT in JPEG-LS, its series, and its stored values from below."""
+    made = list(phantoms.thorax_ct(slices=4, rows=32))
+    made.sort(key=lambda one: one.ImagePositionPatient[2])
+    values = np.stack([one.pixel_array for one in made])
+    phantoms.write([encode(one, JPEG_LS) for one in made], tmp_path / "in")
+    with Archive.open(tmp_path / "archive") as opened:
+        opened.import_([tmp_path / "in"])
+        yield opened, made[0].SeriesInstanceUID, values
+
+
+def test_compressed_frames_are_decoded_in_other_processes(archive, tmp_path):
+    """Thumbnails and volumes are right; workers that die are replaced; none outlives the server."""
+    held, series, values = archive
+    before = set(psutil.Process().children())
+
+    with serve(held, folder=tmp_path / "volumes") as server:
+        (nursery,) = set(psutil.Process().children()) - before
+        address = f"{server.address}/series/{series}/thumbnail.png"
+        first = httpx.get(address)
+        workers = nursery.children()
+        for one in (*workers, nursery):
+            one.kill()
+        psutil.wait_procs([*workers, nursery], timeout=30)
+        again = httpx.get(address)
+        (view,) = server.service.volumes(series)
+        view.prepare()
+        plane = httpx.get(f"{server.address}/volumes/{volume_id(view)}/plane/0/2")
+
+    assert workers
+    assert np.asarray(Image.open(BytesIO(first.content))).std() > 5
+    assert again.content == first.content
+    assert np.array_equal(np.frombuffer(plane.content, "<u2").reshape(32, 32), values[2])
+    assert set(psutil.Process().children()) <= before
