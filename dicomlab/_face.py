@@ -11,7 +11,7 @@ from typing import Any, Self, TypeAlias
 import pandas as pd
 
 from dicomlab.archive import Archive as Store
-from dicomlab.archive import ImportProgress, ImportReport
+from dicomlab.archive import DeleteReport, ImportProgress, ImportReport
 from dicomlab.archive import Quarantine as Refused
 from dicomlab.catalog import Browsable, Instance, Match, Query, Record, Series, Study
 from dicomlab.errors import NotFoundError, UnsupportedError
@@ -235,6 +235,37 @@ class Archive(Collection):
     def quarantine(self) -> Quarantine:
         """Files that were refused: to be listed, looked at, released or discarded."""
         return Quarantine(self.source.quarantine)
+
+    def delete(
+        self,
+        *uids: str,
+        level: str = "study",
+        dry_run: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> DeleteReport:
+        """Delete studies (or series, or instances) for good: from the index, then their files.
+
+        Parameters
+        ----------
+        *uids
+            Which, by UID; ``archive.delete(*table["StudyInstanceUID"])`` takes a column.
+        level
+            What the UIDs are: ``"study"``, ``"series"`` or ``"image"``.
+        dry_run
+            Delete nothing; the report says what would be deleted, and how much that is.
+        progress
+            Called after each UID; without it a bar is shown where somebody is watching.
+
+        Raises
+        ------
+        NotFoundError
+            The archive does not hold one of them: nothing is deleted.
+        """
+        found = Level(level)
+        if progress is not None:
+            return self.source.delete(uids, level=found, dry_run=dry_run, progress=progress)
+        with _bar("deleting", found.lower()) as update:
+            return self.source.delete(uids, level=found, dry_run=dry_run, progress=update)
 
     def close(self) -> None:
         """Let go of the index."""

@@ -80,23 +80,25 @@ def run(home: Path, folder: Path, at: int, out: int) -> None:
     killer.say("end")
 
 
-def main() -> None:
+def each_in_a_child(run: Callable[[Path, Path, int, int], None], arguments: list[str]) -> None:
     """Do each step in a child of its own."""
-    home, folder, *steps = sys.argv[1:]
+    home, given, *steps = arguments
     for step in steps:
         child = os.fork()
         if child == 0:
             try:
-                run(Path(home, step), Path(folder), int(step), 1)
+                run(Path(home, step), Path(given), int(step), 1)
             finally:
                 os._exit(0)
         os.waitpid(child, 0)
 
 
-def killed(home: Path, folder: Path, steps: list[int]) -> list[dict[str, Any]]:
-    """Run imports that die at these steps; return what each said last."""
+def killed(
+    home: Path, given: Path, steps: list[int], *, module: str = "tests.killed_import"
+) -> list[dict[str, Any]]:
+    """Run what a module does to die at these steps; return what each said last."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.killed_import", str(home), str(folder), *map(str, steps)],
+        [sys.executable, "-m", module, str(home), str(given), *map(str, steps)],
         capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert done.stderr == ""
@@ -104,4 +106,4 @@ def killed(home: Path, folder: Path, steps: list[int]) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    each_in_a_child(run, sys.argv[1:])

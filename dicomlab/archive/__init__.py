@@ -1,6 +1,7 @@
 """The durable store: files as received, and an index that answers queries."""
 
 from dicomlab.archive._archive import Archive
+from dicomlab.archive._deletion import DeletedRow, DeleteReport
 from dicomlab.archive._findings import CheckReport, CheckRow, Problem
 from dicomlab.archive._import import ImportProgress
 from dicomlab.archive._notes import QuarantineEntry
@@ -13,6 +14,8 @@ __all__ = [
     "Archive",
     "CheckReport",
     "CheckRow",
+    "DeleteReport",
+    "DeletedRow",
     "ImportProgress",
     "ImportReport",
     "ImportRow",

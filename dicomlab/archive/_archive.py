@@ -12,6 +12,7 @@ from sqlalchemy import URL, ColumnElement, Select, func, select
 
 from dicomlab.archive._check import check_archive
 from dicomlab.archive._database import Database
+from dicomlab.archive._deletion import DeleteReport, delete_all
 from dicomlab.archive._findings import CheckReport
 from dicomlab.archive._folder_store import FolderStore
 from dicomlab.archive._import import ImportProgress, Walk, import_files
@@ -264,6 +265,46 @@ class Archive:
             self._database, self._store, self._quarantine, walk, terms, progress, room
         )
 
+    def delete(
+        self,
+        uids: Iterable[str],
+        *,
+        level: Level = Level.STUDY,
+        dry_run: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> DeleteReport:
+        """Delete studies, series or instances: from the index, then their files.
+
+        All contents of a SOP Instance UID go, also copies set aside as damaged. No check or repair
+        brings them back; importing them again does. Each UID is deleted whole or not at all; what
+        cannot be removed of its files at once is named by `check` and removed by its repair.
+
+        Parameters
+        ----------
+        uids
+            Which, by UID.
+        level
+            What the UIDs are.
+        dry_run
+            Delete nothing; the report says what would be deleted.
+        progress
+            Called after each UID with the number of those done and of all.
+
+        Raises
+        ------
+        NotFoundError
+            The archive does not hold one of them: nothing is deleted.
+        IncompleteError
+            Files could not be removed; its `report` says how far it came.
+        ValueError
+            The level is that of patients.
+        """
+        if level is Level.PATIENT:
+            raise ValueError("Delete studies, series or instances: a patient is deleted by studies")
+        return delete_all(
+            self._database, self._store, level, uids, dry_run=dry_run, progress=progress
+        )
+
     def study_sizes(self) -> dict[str, int]:
         """Return how many bytes the files of each study take, by Study Instance UID.
 
@@ -290,13 +331,14 @@ class Archive:
     ) -> CheckReport:
         """Read every stored file and compare it with its name and with the index.
 
-        The name of a file is the SHA-256 of its bytes. Nothing that was stored is ever deleted.
+        The name of a file is the SHA-256 of its bytes. Nothing is removed but what `delete` left.
 
         Parameters
         ----------
         repair
-            Index what the index does not know, and set files with wrong bytes aside in the folder
-            ``damaged``, so that importing the instance again brings it back.
+            Index what the index does not know, set files with wrong bytes aside in the folder
+            ``damaged``, so that importing the instance again brings it back, and remove files of
+            deleted instances that a crash left.
         rebuild
             Repair, and make the index anew from the files, in one transaction, in the order in
             which they came. Of an instance whose file is lost it keeps what it had.

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from sqlalchemy import Connection, delete, func, select
 
@@ -16,10 +15,11 @@ from dicomlab.archive._check_quarantine import check_quarantine, note_again
 from dicomlab.archive._database import Database, clear_texts
 from dicomlab.archive._findings import CheckReport, CheckRow, Problem
 from dicomlab.archive._quarantine_files import QuarantineFiles
-from dicomlab.archive._schema import TABLES, content, odd
+from dicomlab.archive._schema import TABLES, content, deleted, odd
 from dicomlab.archive._select import PARENT, read_record, unpack_header
 from dicomlab.archive._staging import look_again
 from dicomlab.archive._store import SHARDS, Store, StoredFile, name_of
+from dicomlab.archive._tombstones import deleted_among, groups, note_last_ids, remove_files
 from dicomlab.archive._writer import Entry, add, known_contents
 from dicomlab.catalog import JsonAttributes, instance_record
 from dicomlab.errors import HostileInputError, NonConformantError
@@ -28,7 +28,6 @@ from dicomlab.standard import UNIQUE_KEY, Level
 
 _READERS = min(4, os.cpu_count() or 1)
 _GROUP = 256
-_T = TypeVar("_T")
 _COUNTS = (
     (Level.PATIENT, Level.STUDY, "NumberOfPatientRelatedStudies"),
     (Level.STUDY, Level.SERIES, "NumberOfStudyRelatedSeries"),
@@ -59,6 +58,7 @@ def check_archive(
     started = time.monotonic()
     checker = _Checker(database, store, quarantine, bounds, is_repairing=repair or rebuild)
     checker.read_all(progress)
+    checker.settle()
     if rebuild:
         checker.rebuild()
     elif repair:
@@ -91,6 +91,9 @@ class _Checker:
         self._bounds = bounds
         self._is_repairing = is_repairing
         self._orphans: list[StoredFile] = []
+        self._deleted: list[StoredFile] = []
+        self._unread: list[StoredFile] = []
+        self._missing: dict[str, _Known] = {}
         self._whole: list[tuple[int, StoredFile]] = []
 
     def read_all(self, progress: Callable[[int, int], None] | None) -> None:
@@ -101,50 +104,83 @@ class _Checker:
         with ThreadPoolExecutor(max(_READERS, self._store.at_once), "dicomlab-check") as pool:
             for shard in SHARDS:
                 # Rows first: what is committed meanwhile is looked for by itself below.
-                known = self._known(shard)
+                known, deleted = self._known(shard)
                 seen = set()
                 for file, sha256 in self._digested(pool, shard):
                     seen.add(file.sha256)
-                    self._take(file, sha256, known)
+                    self._take(file, sha256, known, deleted)
                     self.report.files += 1
                     if progress is not None and self.report.files % 64 == 0:
                         progress(self.report.files, max(total, self.report.files))
-                for sha256, row in known.items():
-                    if sha256 not in seen and not self._store.exists(sha256):
-                        self._note(Problem.MISSING, name_of(sha256), row.sop_instance_uid)
+                self._missing |= {one: known[one] for one in known.keys() - seen}
         if progress is not None:
             progress(self.report.files, self.report.files)
+
+    def settle(self) -> None:
+        """Look again at what others may have imported or deleted in the meantime."""
+        unread = {file.sha256: file for file in self._unread}
+        for sha256s in groups([*self._missing, *unread], _GROUP):
+            with self._database.reading() as connection:
+                known = known_contents(connection, sha256s)
+            for sha256 in sha256s:
+                is_there = self._store.exists(sha256)
+                if is_there and sha256 in unread:
+                    name, uid = unread[sha256].name, known.get(sha256)
+                    self._note(Problem.UNREADABLE, name, uid, "read-error")
+                elif not is_there and sha256 in known:
+                    self._note(Problem.MISSING, name_of(sha256), known[sha256])
         self._orphans = self._still_unknown(self._orphans)
         if not self._is_repairing:
             for file in self._orphans:
                 self._note(Problem.NOT_INDEXED, file.name)
+        self._settle_deleted()
+
+    def _settle_deleted(self) -> None:
+        """Note the files of deleted instances that are still there; remove them in a repair."""
+        names = {file.sha256: file.name for file in self._deleted}
+        there = [sha256 for sha256 in names if self._store.exists(sha256)]
+        if self._is_repairing:
+            for gone in remove_files(self._database, self._store, there):
+                for sha256 in gone:
+                    self._note(Problem.DELETED, names[sha256], repaired=True)
+            return
+        for some in groups(there, _GROUP):
+            with self._database.reading() as connection:
+                for sha256 in sorted(deleted_among(connection, some)):
+                    self._note(Problem.DELETED, names[sha256])
 
     def _digested(
         self, pool: ThreadPoolExecutor, shard: str
     ) -> Iterator[tuple[StoredFile, str | None]]:
         """Yield the files of a shard, each with the SHA-256 that it has in truth."""
-        for some in _groups(list(self._store.files(shard))):
+        for some in groups(list(self._store.files(shard)), _GROUP):
             hashes = pool.map(lambda file: self._store.digest(file.sha256, file.size), some)
             yield from zip(some, hashes, strict=True)
 
-    def _known(self, shard: str) -> dict[str, _Known]:
-        """Return what the index has of one shard, which it is asked for by index."""
-        sha256 = content.c.sha256
-        statement = select(sha256, content.c.id, content.c.sop_instance_uid).where(
-            sha256 >= shard + "0" * 62, sha256 <= shard + "f" * 62
-        )
+    def _known(self, shard: str) -> tuple[dict[str, _Known], set[str]]:
+        """Return what the index has of one shard, and what of it was deleted."""
+        first, last = shard + "0" * 62, shard + "f" * 62
+        held = select(content.c.sha256, content.c.id, content.c.sop_instance_uid)
+        held = held.where(content.c.sha256 >= first, content.c.sha256 <= last)
+        buried = select(deleted.c.sha256)
+        buried = buried.where(deleted.c.sha256 >= first, deleted.c.sha256 <= last)
         with self._database.reading() as connection:
-            known = {sha: _Known(number, uid) for sha, number, uid in connection.execute(statement)}
+            known = {sha: _Known(number, uid) for sha, number, uid in connection.execute(held)}
+            gone = set(connection.scalars(buried))
         self.report.indexed += len(known)
-        return known
+        return known, gone
 
-    def _take(self, file: StoredFile, sha256: str | None, known: dict[str, _Known]) -> None:
+    def _take(
+        self, file: StoredFile, sha256: str | None, known: dict[str, _Known], deleted: set[str]
+    ) -> None:
         """Judge one file, whose content has a hash or could not be read."""
         row = known.get(file.sha256)
         uid = None if row is None else row.sop_instance_uid
         self.report.bytes += file.size
-        if sha256 is None:
-            self._note(Problem.UNREADABLE, file.name, uid, "read-error")
+        if file.sha256 in deleted:
+            self._deleted.append(file)
+        elif sha256 is None:
+            self._unread.append(file)
         elif sha256 != file.sha256:
             if self._is_repairing:
                 self._store.set_aside(file.sha256, sha256)
@@ -159,7 +195,7 @@ class _Checker:
     def _still_unknown(self, files: list[StoredFile]) -> list[StoredFile]:
         """Return what no import has indexed in the meantime, in order of arrival."""
         left = []
-        for some in _groups(self._store.in_order(files)):
+        for some in groups(self._store.in_order(files), _GROUP):
             with self._database.reading() as connection:
                 known = known_contents(connection, (file.sha256 for file in some))
             left += [file for file in some if file.sha256 not in known]
@@ -167,10 +203,10 @@ class _Checker:
 
     def index_orphans(self) -> None:
         """Index what is whole and unknown."""
-        for some in _groups(self._orphans):
+        for some in groups(self._orphans, _GROUP):
             entries = list(self._entries(some))
             with self._database.writing() as connection:
-                add(connection, entries)
+                add(connection, self._still_there(connection, entries))
 
     def rebuild(self) -> None:
         """Make the index anew in one transaction, in the order in which the files came.
@@ -182,12 +218,21 @@ class _Checker:
         with self._database.reading() as before, self._database.writing() as connection:
             numbers = list(before.scalars(select(content.c.id).order_by(content.c.id)))
             known = set(before.scalars(select(content.c.sha256)))
+            note_last_ids(connection)
             clear(connection)
-            for some in _groups(numbers):
+            for some in groups(numbers, _GROUP):
                 entries = [self._again(before, number, whole.get(number)) for number in some]
                 add(connection, entries)
-            for files in _groups([one for one in self._orphans if one.sha256 not in known]):
-                add(connection, list(self._entries(files)))
+            for files in groups([one for one in self._orphans if one.sha256 not in known], _GROUP):
+                add(connection, self._still_there(connection, list(self._entries(files))))
+
+    def _still_there(self, connection: Connection, entries: Sequence[Entry]) -> list[Entry]:
+        """Return what nobody has deleted since its file was read: in the writers' turn."""
+        buried = deleted_among(connection, (one.sha256 for one in entries))
+        return [
+            one for one in entries
+            if one.sha256 not in buried and self._store.holds(one.sha256, one.size)
+        ]  # fmt: skip
 
     def _again(self, before: Connection, number: int, file: StoredFile | None) -> Entry:
         """Return what the index shall have of a content: from its file, if that is whole."""
@@ -195,7 +240,7 @@ class _Checker:
         if file is None:
             return kept
         try:
-            return replace(self._look_at(file), received=kept.received)
+            return replace(self._look_at(file), received=kept.received, number=number)
         except (NonConformantError, HostileInputError):
             return kept
 
@@ -259,11 +304,6 @@ class _Checker:
         self.report.rows.append(CheckRow(problem, name, uid, detail, repaired))
 
 
-def _groups(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    for start in range(0, len(items), _GROUP):
-        yield items[start : start + _GROUP]
-
-
 def _moment(time_ns: int) -> str:
     return dt.datetime.fromtimestamp(time_ns // 10**9, dt.UTC).isoformat(timespec="seconds")
 
@@ -279,7 +319,7 @@ def _from_index(connection: Connection, number: int) -> Entry:
     record = instance_record(JsonAttributes(unpack_header(row.header)))
     if row.record is not None:
         record |= read_record(row.record)  # it knows the transfer syntax, DICOM JSON does not
-    return Entry(row.sha256, row.size, record, row.header, row.received)
+    return Entry(row.sha256, row.size, record, row.header, row.received, number=number)
 
 
 def clear(connection: Connection) -> None:

@@ -58,6 +58,15 @@ def rename(source: Path, target: Path) -> None:
     source.replace(target)
 
 
+def unlink(path: Path) -> bool:
+    """Take a file's name away; return whether it had one."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def move_durably(moves: Iterable[tuple[Path, Path]], pool: Executor) -> None:
     """Move finished files to their final names: when this returns, they are there for good.
 

@@ -13,6 +13,7 @@ class Problem(StrEnum):
     DAMAGED = "damaged"
     MISSING = "missing"
     NOT_INDEXED = "not indexed"
+    DELETED = "deleted"
     UNREADABLE = "unreadable"
     STRANGE = "strange"
     MISCOUNTED = "miscounted"
@@ -32,6 +33,8 @@ _MEANINGS = {
     Problem.MISSING: "The index has the instance, and its file is gone. "
     "Restore it from a backup, or import the instance again.",
     Problem.NOT_INDEXED: "The file is whole, and the index does not know it. Repair indexes it.",
+    Problem.DELETED: "The instance was deleted, and its file is still there, as after a crash. "
+    "Repair removes the file; import the instance again if it is wanted.",
     Problem.UNREADABLE: "The file is whole or cannot be read, and is not known to the index; it "
     "cannot be indexed. Look at the reason; the file stays where it is.",
     Problem.STRANGE: "The archive did not write this into its folders. "

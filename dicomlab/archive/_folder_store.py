@@ -138,6 +138,16 @@ class FolderStore:
             with ThreadPoolExecutor(_SYNCS_AT_ONCE, "dicomlab-sync") as pool:
                 _files.move_durably(moves, pool)
 
+    def remove(self, sha256s: Iterable[str]) -> None:
+        """Remove contents, also those set aside; when this returns they are gone for good."""
+        with translated("Removing files"):
+            gone = set(sha256s)
+            paths = [self.path_of(sha256) for sha256 in gone]
+            aside = (entry for entry in _listed(self._damaged) if entry.name[:64] in gone)
+            paths += [Path(entry.path) for entry in aside]
+            for folder in {path.parent for path in paths if _files.unlink(path)}:
+                _files.sync_folder(folder)
+
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
     """Return what is in a folder by name; nothing where there is none."""

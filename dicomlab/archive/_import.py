@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from sqlalchemy import Connection
 
 from dicomlab.archive._database import Database
 from dicomlab.archive._inlet import Inlet, Refused
@@ -18,6 +20,7 @@ from dicomlab.archive._report import ImportReport, ImportRow, Outcome
 from dicomlab.archive._room import Room
 from dicomlab.archive._staging import Present, Staged, stage
 from dicomlab.archive._store import Store
+from dicomlab.archive._tombstones import deleted_among
 from dicomlab.archive._writer import add, known_contents
 from dicomlab.errors import IncompleteError, StorageError
 from dicomlab.safety import Drain, Found, Refusal
@@ -146,17 +149,20 @@ class _Importer:
             else one
             for one in group
         ]
-        held = [one.held for one in settled if isinstance(one, Refused) and one.held is not None]
-        if held:
-            inlet.quarantine.take_in(held, inlet.folder)
+        _quarantine(inlet, settled)
         staged = [one for one in settled if isinstance(one, Staged)]
         terms = {one.entry.sha256: one.terms for one in staged if one.terms is not None}
         if terms:
             inlet.quarantine.note_terms(terms, inlet.folder)
+        with self._database.reading() as connection:
+            buried = deleted_among(connection, (one.entry.sha256 for one in staged))
+        _take_in(inlet, [one for one in staged if one.entry.sha256 not in buried])
+        outcomes: Iterator[Outcome] = iter(())
         if staged:
-            inlet.store.take_in((one.temporary, one.entry.sha256) for one in staged)
             with self._database.writing() as connection:
-                outcomes = iter(add(connection, [one.entry for one in staged]))
+                settled = _settle_deleted(connection, inlet, settled, buried)
+                entries = [one.entry for one in settled if isinstance(one, Staged)]
+                outcomes = iter(add(connection, entries))
         return [
             _row(one, next(outcomes))
             if isinstance(one, Staged)
@@ -170,6 +176,44 @@ class _Importer:
             else one.row
             for one in settled
         ]
+
+
+def _quarantine(inlet: Inlet, results: Iterable[Result]) -> None:
+    """Keep what was refused."""
+    held = [one.held for one in results if isinstance(one, Refused) and one.held is not None]
+    if held:
+        inlet.quarantine.take_in(held, inlet.folder)
+
+
+def _take_in(inlet: Inlet, staged: Sequence[Staged]) -> None:
+    if staged:
+        inlet.store.take_in((one.temporary, one.entry.sha256) for one in staged)
+
+
+def _settle_deleted(
+    connection: Connection, inlet: Inlet, settled: list[Result], buried: set[str]
+) -> list[Result]:
+    """Bring back the files of contents that were deleted, in the writers' turn.
+
+    Outside of it their files may be removed as soon as they are there. One that was deleted since
+    `buried` was asked for has its file no more: it is read once more.
+    """
+    shas = [one.entry.sha256 for one in settled if isinstance(one, Staged)]
+    deleted = deleted_among(connection, shas)
+    if not deleted:
+        return settled
+    late = deleted - buried
+    again = [
+        stage(one.candidate, inlet, again=True)
+        if isinstance(one, Staged) and one.entry.sha256 in late
+        else one
+        for one in settled
+    ]
+    _quarantine(inlet, [new for new, old in zip(again, settled, strict=True) if new is not old])
+    _take_in(
+        inlet, [one for one in again if isinstance(one, Staged) and one.entry.sha256 in deleted]
+    )
+    return again
 
 
 def _groups(results: Iterable[Result]) -> Iterator[list[Result]]:

@@ -32,7 +32,7 @@ from sqlalchemy.types import TypeEngine
 from dicomlab.catalog import NUMBER_VRS
 from dicomlab.standard import LEVEL_KEYS, Level, attribute
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 _LONGEST_INDEXED = 600
 
@@ -196,6 +196,23 @@ content = Table(
 """One row a file of the store; an instance points to the one that is current."""
 
 Index("content_size", content.c.size)  # a quota sums them
+
+deleted = Table(
+    "deleted",
+    metadata,
+    Column("sha256", Form, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("deleted", Text, nullable=False),
+)
+"""Contents that were deleted and have not come again: their files are not to be indexed."""
+
+last_id = Table(
+    "last_id",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("id", BigInteger, nullable=False),
+)
+"""The greatest id that a table had when rows were last taken out of it: none is given twice."""
 
 odd = Table("odd", metadata, Column("keyword", Text, primary_key=True))
 """Keys of one value that some data set gave several, or nonsense where a number belongs: for these

@@ -41,10 +41,15 @@ class Staged:
         On which it is taken, ``None`` for the usual ones.
     """
 
-    path: str
+    candidate: Candidate
     entry: Entry
     temporary: Path
     terms: Terms | None = None
+
+    @property
+    def path(self) -> str:
+        """As the user knows the file."""
+        return self.candidate.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def _stage_short(
         inlet.room.take(len(data))
     except (NonConformantError, RefusedError) as error:
         return inlet.refuse(candidate.path, candidate.size, Fault.of(error), data)
-    return Staged(candidate.path, entry, write_temporary(inlet.folder, [data]), terms)
+    return Staged(candidate, entry, write_temporary(inlet.folder, [data]), terms)
 
 
 def _stage_long(
@@ -125,7 +130,7 @@ def _stage_long(
     except (NonConformantError, RefusedError) as error:
         inlet.room.give_back(size)
         return inlet.refuse(candidate.path, size, Fault.of(error), temporary)
-    return Staged(candidate.path, entry, temporary, terms)
+    return Staged(candidate, entry, temporary, terms)
 
 
 def _accept(source: ByteSource, sha256: str, inlet: Inlet) -> tuple[Entry, Terms | None]:

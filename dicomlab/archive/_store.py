@@ -86,6 +86,12 @@ class Store(Protocol):
     def take_in(self, files: Iterable[tuple[Path, str]]) -> None:
         """Take temporary files in under their hashes; when this returns they are there for good."""
 
+    def remove(self, sha256s: Iterable[str]) -> None:
+        """Remove contents, also those set aside; when this returns they are gone for good.
+
+        What is not there is no error.
+        """
+
 
 def name_of(sha256: str) -> str:
     """Return the name of a content's file below the archive's location."""

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
-    func,
     insert,
     or_,
     select,
@@ -26,6 +25,7 @@ from dicomlab.archive._forms import Indexed, index
 from dicomlab.archive._report import Outcome
 from dicomlab.archive._schema import TABLES, LevelTables, content, odd
 from dicomlab.archive._select import PARENT, read_record, write_record
+from dicomlab.archive._tombstones import highest_id, lift
 from dicomlab.catalog import OWN_KEYS, Record, Value, patient_key, values_of
 from dicomlab.standard import LEVEL_KEYS, Level
 
@@ -48,6 +48,8 @@ class Entry:
         When it came, in ISO 8601; ``None`` for now.
     findings
         What was tolerated in it, for the report; see `dicomlab.safety.Header`.
+    number
+        The id of its content, where it has had one; ``None`` for the next.
     """
 
     sha256: str
@@ -56,6 +58,7 @@ class Entry:
     header: bytes
     received: str | None = None
     findings: tuple[str, ...] = ()
+    number: int | None = None
 
     @property
     def sop_instance_uid(self) -> str:
@@ -64,16 +67,22 @@ class Entry:
 
 
 @dataclass(slots=True)
-class _Row:
-    """A patient, study or series while a group is being written."""
+class Row:
+    """A patient, study or series while a group is being written.
+
+    Attributes
+    ----------
+    before
+        The record as the index has it, ``None`` for a new row.
+    identity
+        What tells a patient from others.
+    """
 
     id: int
-    parent: _Row | None
+    parent: Row | None
     record: dict[str, Value]
     before: Record | None = None
-    """The record as the index has it, ``None`` for a new row."""
     identity: str = ""
-    """What tells a patient from others."""
 
     def learn(self, record: Record, keys: Iterable[str]) -> None:
         """Fill in what had no value. What has one stays: the first instance is believed."""
@@ -105,34 +114,34 @@ def add(connection: Connection, entries: Sequence[Entry]) -> list[Outcome]:
 
     Several contents of one SOP Instance UID are all kept; the first is the one that queries see.
     """
-    return _Group(connection).add(entries)
+    return Group(connection).add(entries)
 
 
-class _Group:
+class Group:
     """What one transaction writes."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._next_ids: dict[str, int] = {}
-        self._patients: dict[str, _Row] = {}
-        self._studies: dict[str, _Row] = {}
-        self._series: dict[tuple[int, str], _Row] = {}
+        self._patients: dict[str, Row] = {}
+        self._studies: dict[str, Row] = {}
+        self._series: dict[tuple[int, str], Row] = {}
 
     def add(self, entries: Sequence[Entry]) -> list[Outcome]:
-        known = set(known_contents(self._connection, (entry.sha256 for entry in entries)))
+        known = set(known_contents(self.connection, (entry.sha256 for entry in entries)))
         current = self._current([entry.sop_instance_uid for entry in entries])
         self._load([entry.record for entry in entries])
         received = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         outcomes = []
         contents: list[dict[str, object]] = []
-        images: list[tuple[_Row, int, Record]] = []
+        images: list[tuple[Row, int, Record]] = []
         for entry in entries:
             uid = entry.sop_instance_uid
             if entry.sha256 in known:
                 outcomes.append(Outcome.ALREADY_THERE)
                 continue
             known.add(entry.sha256)
-            content_id = self._new_id(content)
+            content_id = self.new_id(content) if entry.number is None else entry.number
             contents.append({
                 "id": content_id, "sha256": entry.sha256, "size": entry.size,
                 "sop_instance_uid": uid, "received": entry.received or received,
@@ -144,76 +153,80 @@ class _Group:
                 current.add(uid)
                 images.append((self._place(entry.record), content_id, entry.record))
                 outcomes.append(Outcome.NEW)
-        _insert(self._connection, content, contents)
-        self._write_rows(Level.PATIENT, self._patients.values())
-        self._write_rows(Level.STUDY, self._studies.values())
-        self._write_rows(Level.SERIES, self._series.values())
+        _insert(self.connection, content, contents)
+        lift(self.connection, [entry.sha256 for entry in entries])
+        self.write_rows(Level.PATIENT, self._patients.values())
+        self.write_rows(Level.STUDY, self._studies.values())
+        self.write_rows(Level.SERIES, self._series.values())
         self._write_images(images)
         return outcomes
 
     def _current(self, uids: list[str]) -> set[str]:
         column = TABLES[Level.IMAGE].entity.c.SOPInstanceUID
-        return set(self._connection.scalars(select(column).where(column.in_(uids))))
+        return set(self.connection.scalars(select(column).where(column.in_(uids))))
 
     def _load(self, records: Sequence[Record]) -> None:
         """Load what the index has of the patients, studies and series of these instances."""
         patient, study, series = (
             TABLES[level].entity for level in (Level.PATIENT, Level.STUDY, Level.SERIES)
         )
-        studies = self._connection.execute(
+        studies = self.connection.execute(
             select(study.c.id, study.c.record, study.c.StudyInstanceUID, study.c.patient_id)
             .where(study.c.StudyInstanceUID.in_({row["StudyInstanceUID"] for row in records}))
         ).all()  # fmt: skip
-        patients = self._connection.execute(
+        patients = self.connection.execute(
             select(patient.c.id, patient.c.record, patient.c.identity)
             .where(or_(
-                patient.c.identity.in_(set(map(_identity, records))),
+                patient.c.identity.in_(set(map(identity_of, records))),
                 patient.c.id.in_({row.patient_id for row in studies}),
             ))
         ).all()  # fmt: skip
-        self._patients = {row.identity: _loaded(row, None, row.identity) for row in patients}
+        self._patients = {row.identity: loaded(row, None, row.identity) for row in patients}
         by_id = {row.id: row for row in self._patients.values()}
         self._studies = {
-            row.StudyInstanceUID: _loaded(row, by_id[row.patient_id]) for row in studies
+            row.StudyInstanceUID: loaded(row, by_id[row.patient_id]) for row in studies
         }
         by_id = {row.id: row for row in self._studies.values()}
         series_uids = {row["SeriesInstanceUID"] for row in records}
         self._series = {
-            (row.study_id, row.SeriesInstanceUID): _loaded(row, by_id[row.study_id])
-            for row in self._connection.execute(
+            (row.study_id, row.SeriesInstanceUID): loaded(row, by_id[row.study_id])
+            for row in self.connection.execute(
                 select(series.c.id, series.c.record, series.c.SeriesInstanceUID, series.c.study_id)
                 .where(series.c.study_id.in_(by_id))
                 .where(series.c.SeriesInstanceUID.in_(series_uids))
             )
         }  # fmt: skip
 
-    def _new_id(self, table: Table) -> int:
-        """Return an id that no row has: nobody else writes while this transaction lasts."""
+    def new_id(self, table: Table) -> int:
+        """Return an id that no row has or had: nobody else writes while this transaction lasts.
+
+        Who reads in chunks must not find another row in the place of one that is gone meanwhile.
+        """
         following = self._next_ids.get(table.name)
         if following is None:
-            following = (self._connection.scalar(select(func.max(table.c.id))) or 0) + 1
+            following = highest_id(self.connection, table) + 1
         self._next_ids[table.name] = following + 1
         return following
 
-    def _place(self, record: Record) -> _Row:
+    def _place(self, record: Record) -> Row:
         """Return the series that an instance belongs to, and count it there and above.
 
         A study stays with the patient that its first instance named: a study has one patient.
         """
         study_uid, series_uid = str(record["StudyInstanceUID"]), str(record["SeriesInstanceUID"])
         study = self._studies.get(study_uid)
-        identity = _identity(record)
+        identity = identity_of(record)
         patient = self._patients.get(identity) if study is None else study.parent
         if patient is None:
-            patient = _Row(self._new_id(TABLES[Level.PATIENT].entity), None, {}, identity=identity)
+            patient = Row(self.new_id(TABLES[Level.PATIENT].entity), None, {}, identity=identity)
             self._patients[identity] = patient
         if study is None:
-            study = _Row(self._new_id(TABLES[Level.STUDY].entity), patient, {})
+            study = Row(self.new_id(TABLES[Level.STUDY].entity), patient, {})
             self._studies[study_uid] = study
             patient.count("NumberOfPatientRelatedStudies")
         series = self._series.get((study.id, series_uid))
         if series is None:
-            series = _Row(self._new_id(TABLES[Level.SERIES].entity), study, {})
+            series = Row(self.new_id(TABLES[Level.SERIES].entity), study, {})
             self._series[study.id, series_uid] = series
             patient.count("NumberOfPatientRelatedSeries")
             study.count("NumberOfStudyRelatedSeries")
@@ -228,16 +241,16 @@ class _Group:
         study.gather("SOPClassesInStudy", record.get("SOPClassUID"))
         return series
 
-    def _write_rows(self, level: Level, rows: Iterable[_Row]) -> None:
+    def write_rows(self, level: Level, rows: Iterable[Row]) -> None:
         """Write what is new or has changed of patients, studies or series."""
         tables = TABLES[level]
         changed = [(row, index(tables, row.record)) for row in rows if row.record != row.before]
         new = [_columns(tables, row, made) for row, made in changed if row.before is None]
         old = [_columns(tables, row, made) for row, made in changed if row.before is not None]
-        _insert(self._connection, tables.entity, new)
+        _insert(self.connection, tables.entity, new)
         if old:
             names = [name for name in old[0] if name != "id"]
-            self._connection.execute(
+            self.connection.execute(
                 update(tables.entity)
                 .where(tables.entity.c.id == bindparam("row"))
                 .values({name: bindparam(name) for name in names}),
@@ -245,7 +258,7 @@ class _Group:
             )
         self._write_forms(tables, changed)
 
-    def _write_forms(self, tables: LevelTables, rows: Sequence[tuple[_Row, Indexed]]) -> None:
+    def _write_forms(self, tables: LevelTables, rows: Sequence[tuple[Row, Indexed]]) -> None:
         """Write the tables of values and texts, of the rows for which they change."""
         forms: list[dict[str, object]] = []
         texts: list[dict[str, object]] = []
@@ -261,27 +274,27 @@ class _Group:
             texts.append({"rowid": row.id, "text": made.text})
         if stale:
             values = tables.values
-            self._connection.execute(delete(values).where(values.c.owner.in_(stale)))
-        _insert(self._connection, tables.values, forms)
-        write_texts(self._connection, tables.level, texts, stale)
+            self.connection.execute(delete(values).where(values.c.owner.in_(stale)))
+        _insert(self.connection, tables.values, forms)
+        write_texts(self.connection, tables.level, texts, stale)
 
-    def _write_images(self, images: Sequence[tuple[_Row, int, Record]]) -> None:
+    def _write_images(self, images: Sequence[tuple[Row, int, Record]]) -> None:
         tables = TABLES[Level.IMAGE]
         rows = []
         written = []
         for series, content_id, said in images:
             record = {key: said.get(key) for key in LEVEL_KEYS[Level.IMAGE]}
-            row = _Row(self._new_id(tables.entity), series, record)
+            row = Row(self.new_id(tables.entity), series, record)
             made = index(tables, record)
             rows.append({**_columns(tables, row, made), "content_id": content_id})
             written.append((row, made))
-        _insert(self._connection, tables.entity, rows)
+        _insert(self.connection, tables.entity, rows)
         self._write_forms(tables, written)
 
     def _note_odd(self, keywords: set[str]) -> None:
         if keywords:
-            known = set(self._connection.scalars(select(odd.c.keyword)))
-            _insert(self._connection, odd, [{"keyword": key} for key in keywords - known])
+            known = set(self.connection.scalars(select(odd.c.keyword)))
+            _insert(self.connection, odd, [{"keyword": key} for key in keywords - known])
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
@@ -289,7 +302,8 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, ob
         connection.execute(insert(table), rows)
 
 
-def _identity(record: Record) -> str:
+def identity_of(record: Record) -> str:
+    """Return what tells a patient from others, as its row has it."""
     identity = json.dumps(patient_key(record), ensure_ascii=False)
     if len(identity) <= _LONGEST_IDENTITY:
         return identity
@@ -297,11 +311,12 @@ def _identity(record: Record) -> str:
     return identity[:_LONGEST_IDENTITY] + hashlib.sha256(identity.encode()).hexdigest()
 
 
-def _loaded(row: SqlRow[*tuple[object, ...]], parent: _Row | None, identity: str = "") -> _Row:
-    return _Row(row.id, parent, read_record(row.record), read_record(row.record), identity)
+def loaded(row: SqlRow[*tuple[object, ...]], parent: Row | None, identity: str = "") -> Row:
+    """Return a row of the index, to be written again where it changes."""
+    return Row(row.id, parent, read_record(row.record), read_record(row.record), identity)
 
 
-def _columns(tables: LevelTables, row: _Row, made: Indexed) -> dict[str, object]:
+def _columns(tables: LevelTables, row: Row, made: Indexed) -> dict[str, object]:
     """Return a row of an entity's table."""
     columns: dict[str, object] = {
         "id": row.id,

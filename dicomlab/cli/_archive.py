@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from dicomlab.cli._frame import (
     FAILED,
     PARTLY,
+    WRONG_CALL,
     ArchiveChoice,
     answer,
     archive_option,
     bar,
     command,
+    fail,
     json_option,
+    say,
 )
 from dicomlab.cli._quarantine import quarantine
 
@@ -26,7 +31,9 @@ archive_group.add_command(quarantine)
 
 
 @archive_group.command("check")
-@click.option("--repair", is_flag=True, help="Index whole files; set damaged ones aside.")
+@click.option(
+    "--repair", is_flag=True, help="Index whole files; set damaged ones aside; remove deleted ones."
+)
 @click.option("--rebuild", is_flag=True, help="Repair, and make the index anew from the files.")
 @archive_option
 @json_option
@@ -39,3 +46,48 @@ def check_archive(archive: ArchiveChoice, *, repair: bool, rebuild: bool, as_jso
     if report.is_sound:
         return 0
     return PARTLY if report.is_repaired_in_part else FAILED
+
+
+@archive_group.command("delete")
+@click.argument("uids", nargs=-1, required=True, metavar="UID...")
+@click.option(
+    "--level",
+    default="study",
+    show_default=True,
+    type=click.Choice(["study", "series", "image"]),
+    help="What the UIDs are.",
+)
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and end.")
+@archive_option
+@json_option
+@command
+def delete(
+    uids: tuple[str, ...],
+    level: str,
+    archive: ArchiveChoice,
+    *,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Delete studies for good: from the index, then their files.
+
+    What would go is listed first. On a terminal you are asked; elsewhere --yes is needed.
+    """
+    with archive.open() as held:
+        listed = held.delete(*uids, level=level, dry_run=True)
+        if dry_run:
+            answer(listed.to_dict(), as_json=as_json, text=str(listed))
+            return 0
+        if not yes:
+            say(str(listed))
+            if not sys.stdin.isatty():
+                fail("Nothing was deleted: --yes is needed where nobody can be asked.",
+                     as_json=as_json, kind="NotConfirmed", code=WRONG_CALL)  # fmt: skip
+            if not click.confirm("Delete this for good?", err=True):
+                fail("Nothing was deleted.", as_json=as_json, kind="NotConfirmed")
+        with bar("deleting", level) as update:
+            report = held.delete(*uids, level=level, progress=update)
+    answer(report.to_dict(), as_json=as_json, text=str(report))
+    return 0 if report.is_complete else PARTLY

@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 import dicomlab as dl
 from dicomlab import phantoms
 from dicomlab.cli import main
-from tests.small import part10
+from tests.small import part10, uid
 
 
 @pytest.fixture(scope="module")
@@ -326,6 +326,29 @@ def test_an_index_of_another_kind_is_refused(run):
     assert (done.exit_code, wrong.exit_code) == (1, 2)
     assert "postgresql+psycopg://" in done.stderr
     assert "postgresql+psycopg://" in wrong.stderr
+
+
+def test_delete_lists_asks_and_deletes(run, tmp_path: Path, monkeypatch):
+    """Where nobody can be asked, nothing goes without --yes; a dry run says the same."""
+    (tmp_path / "a").write_bytes(part10(1))
+    (tmp_path / "b").write_bytes(part10(2))
+    run("import", tmp_path / "a", tmp_path / "b")
+
+    dry = run("archive", "delete", uid(1), "--dry-run", "--json")
+    unasked = run("archive", "delete", uid(1))
+    unknown = run("archive", "delete", uid(1), uid(7), "--yes", "--json")
+    assert len(json.loads(run("find", "--json").stdout)) == 2
+    done = run("archive", "delete", uid(1), "--yes", "--json")
+
+    size = (tmp_path / "a").stat().st_size
+    assert (dry.exit_code, unasked.exit_code, unknown.exit_code, done.exit_code) == (0, 2, 1, 0)
+    assert f"1 instances, 1 files, {size:,} bytes" in unasked.stderr
+    assert json.loads(unknown.stdout)["error"]["type"] == "NotFoundError"
+    told = json.loads(dry.stdout)
+    assert told["dry_run"]
+    assert (told["files"], told["bytes"]) == (1, size)
+    assert json.loads(done.stdout)["rows"] == told["rows"]
+    assert [row["StudyInstanceUID"] for row in json.loads(run("find", "--json").stdout)] == [uid(2)]
 
 
 def test_an_unknown_level_is_a_wrong_call(run):
