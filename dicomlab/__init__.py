@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dicomlab import datasets, errors, phantoms
-    from dicomlab._face import Archive, Collection, Folder, open, open_archive  # noqa: A004
+    from dicomlab._face import (
+        Archive,
+        Collection,
+        Folder,
+        Peer,
+        connect,
+        open,  # noqa: A004
+        open_archive,
+    )
     from dicomlab.catalog import Instance, Query, Series, Study
     from dicomlab.volume import Volume
 
@@ -20,10 +28,12 @@ _HOMES = {
     "Collection": "_face",
     "Folder": "_face",
     "Instance": "catalog",
+    "Peer": "_face",
     "Query": "catalog",
     "Series": "catalog",
     "Study": "catalog",
     "Volume": "volume",
+    "connect": "_face",
     "open": "_face",
     "open_archive": "_face",
 }
@@ -34,10 +44,12 @@ __all__ = [
     "Collection",
     "Folder",
     "Instance",
+    "Peer",
     "Query",
     "Series",
     "Study",
     "Volume",
+    "connect",
     "datasets",
     "errors",
     "open",

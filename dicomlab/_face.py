@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from dicomlab.archive import Archive as Store
 from dicomlab.archive import DeleteReport, ImportProgress, ImportReport
 from dicomlab.archive import Quarantine as Refused
 from dicomlab.catalog import Browsable, Instance, Match, Query, Record, Series, Study
-from dicomlab.errors import NotFoundError, UnsupportedError
+from dicomlab.dimse import Peer as RemotePeer
+from dicomlab.dimse import remote_ae
+from dicomlab.errors import IncompleteError, NotFoundError, UnsupportedError
 from dicomlab.media import FolderSource, ScanReport, open_folder
 from dicomlab.standard import UNIQUE_KEY, Level, attribute
 
@@ -278,6 +281,83 @@ class Archive(Collection):
         self.close()
 
 
+class Peer:
+    """A PACS or another application entity of the DICOM network, asked over the network.
+
+    Attributes
+    ----------
+    source
+        The peer as the rest of dicomlab sees it.
+    """
+
+    def __init__(self, source: RemotePeer) -> None:
+        self.source = source
+
+    def echo(self) -> float:
+        """Ask whether it is there (C-ECHO); return how long the answer took, in seconds.
+
+        Raises
+        ------
+        AssociationError
+            It cannot be reached, rejects us, or falls silent.
+        """
+        return self.source.echo()
+
+    def find(
+        self,
+        level: str = "study",
+        *,
+        include: Sequence[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
+        order_by: Sequence[str] = (),
+        partial: bool = False,
+        **matches: Match,
+    ) -> pd.DataFrame:
+        """Return what matches as a DataFrame, as `Archive.find` does (C-FIND).
+
+        A list, Series or column is asked for value by value where the standard has no lists, and
+        the answers come in its order. ``frame.attrs["certificate"]`` says what was asked, whether
+        the answer is whole, and which values of a list matched nothing (``"unmatched"``) or
+        several (``"ambiguous"``). Control-C makes the peer stop (C-CANCEL).
+
+        Parameters
+        ----------
+        level
+            ``"patient"``, ``"study"``, ``"series"`` or ``"image"``: what one row stands for.
+        include
+            Keywords to ask for besides the usual ones.
+        limit, offset, order_by
+            How many rows, from which, in which order; a keyword with ``-`` before it descends.
+        partial
+            Return what came although the peer keeps some back.
+        **matches
+            Keyword to what it must match; see `dicomlab.Query`.
+
+        Raises
+        ------
+        IncompleteError
+            The peer cuts its answers, and smaller questions do not help.
+        NotFoundError
+            A keyword is none; the message names near ones.
+        """
+        options = {"include": include, "limit": limit, "offset": offset, "order_by": order_by}
+        query = Query.of(level, matches, **options)
+        answers = self.source.records(query)
+        rows: list[Record] = []
+        try:
+            rows.extend(answers)
+        except IncompleteError:
+            if not partial:
+                raise
+        frame = to_dataframe(rows, query.level, include=include)
+        frame.attrs["certificate"] = answers.certificate.to_dict()
+        return frame
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.source.remote}>"
+
+
 @contextmanager
 def _bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """Show progress in a terminal or a notebook, nothing elsewhere."""
@@ -336,3 +416,46 @@ def open(location: PathOrText) -> Folder:  # noqa: A001  the public name of DESI
             "open() takes a path: a folder, a file or a zip on this machine, no URL."
         )
     return Folder(open_folder(text))
+
+
+def connect(
+    location: str,
+    *,
+    aet: str | None = None,
+    timeout_s: float = 40.0,
+    max_pdu: int = 16384,
+    transfer_syntaxes: Sequence[str] = (),
+    tls: ssl.SSLContext | None = None,
+) -> Peer:
+    """Return a PACS or other application entity by its address, or by its configured name.
+
+    Nothing is sent yet.
+
+    Parameters
+    ----------
+    location
+        ``dicom://AET@host:port``, ``dicoms://AET@host:port`` for a secured link, or the name of a
+        table in ``peers`` of ``config.toml``.
+    aet
+        Our own AE title; by default the configured one, or ``DICOMLAB``.
+    timeout_s
+        How long the peer may be silent.
+    max_pdu
+        The longest P-DATA-TF that we take, 4096 to 131072 bytes.
+    transfer_syntaxes
+        UIDs to offer when instances are sent, the best first.
+    tls
+        What secures the link, as `dicomlab.dimse.client_context` makes it.
+
+    Raises
+    ------
+    ValueError
+        The address is none.
+    RefusedError
+        No peer of this name is configured.
+    """
+    remote = remote_ae(
+        location, aet=aet, timeout_s=timeout_s, max_pdu=max_pdu,
+        transfer_syntaxes=transfer_syntaxes, tls=tls,
+    )  # fmt: skip
+    return Peer(RemotePeer(remote))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -168,14 +168,16 @@ class Query:
         """
         return cls(level, **options, **matches)  # type: ignore[arg-type]
 
-    def matches(self, record: Record) -> bool:
+    def matches(self, record: Record, *, keywords: Container[str] | None = None) -> bool:
         """Return whether a record answers the query: the reference for every index.
 
-        The record must hold the attributes of the query's level and of those above.
+        The record must hold the attributes of the query's level and of those above. Only the
+        criteria of `keywords` are looked at where those are given, and what is combined.
         """
         return all(
             meets(keyword, criterion, record.get(keyword))
             for keyword, criterion in self.criteria.items()
+            if keywords is None or keyword in keywords
         ) and all(_within(pair, record) for pair in self.combined)
 
     @property

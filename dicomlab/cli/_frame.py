@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from dicomlab._face import Archive, Collection
+    from dicomlab._face import Archive, Collection, Peer
 
 _OBEYED = re.compile("[\0-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control signs, what turns the direction of writing around, line ends, halves of signs."""
@@ -90,6 +91,34 @@ def collection_of(source: str | None, archive: ArchiveChoice) -> Collection:
     if not source.strip():
         raise click.UsageError("SOURCE is empty; leave it away for the archive.")
     return open_path(source)
+
+
+def peer_of(location: str, aet: str | None, timeout_s: float) -> Peer:
+    """Return the peer that an address or a configured name means."""
+    from dicomlab._face import connect  # noqa: PLC0415
+
+    try:
+        return connect(location, aet=aet, timeout_s=timeout_s)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def is_peer(source: str | None) -> bool:
+    """Return whether a SOURCE is a peer: an address, or a name that is configured and no path."""
+    if source is None or source.startswith(("dicom://", "dicoms://")):
+        return source is not None
+    if "/" in source or Path(source).exists():
+        return False
+    from dicomlab import config  # noqa: PLC0415
+
+    return config.is_set() and source in config.load().peers
+
+
+aet_option = click.option("--aet", metavar="TITLE", help="Our own AE title.")
+timeout_option = click.option(
+    "--timeout", "timeout_s", default=40.0, show_default=True, metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True), help="How long a peer may be silent.",
+)  # fmt: skip
 
 
 def plain(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,19 +13,27 @@ from dicomlab.cli._frame import (
     PARTLY,
     WRONG_CALL,
     ArchiveChoice,
+    aet_option,
     answer,
     archive_option,
     bar,
     collection_of,
     command,
     fail,
+    is_peer,
     json_option,
     machine,
+    peer_of,
     plain,
     port_type,
     say,
+    timeout_option,
 )
+from dicomlab.cli._network import echo
 from dicomlab.cli._serve import serve, view
+
+if TYPE_CHECKING:
+    from dicomlab._face import Collection, Peer
 
 _MATCH = re.compile(r"[A-Z][A-Za-z0-9.]*=")
 _LONGEST_UID = 64
@@ -37,7 +45,7 @@ def main() -> None:
     """Query, archive, open, de-identify and share DICOM studies."""
 
 
-for _command in (archive_group, convert, view, serve):
+for _command in (archive_group, convert, echo, view, serve):
     main.add_command(_command)
 
 
@@ -66,6 +74,8 @@ def import_(paths: tuple[str, ...], archive: ArchiveChoice, *, as_json: bool) ->
 @click.option("--include", multiple=True, metavar="KEYWORD", help="Show this attribute as well.")
 @click.option("--limit", type=click.IntRange(min=0), help="At the most so many rows.")
 @click.option("--order-by", multiple=True, metavar="KEYWORD", help="Sort; -KEYWORD descends.")
+@aet_option
+@timeout_option
 @archive_option
 @json_option
 @command
@@ -77,6 +87,8 @@ def find(
     order_by: tuple[str, ...],
     archive: ArchiveChoice,
     *,
+    aet: str | None,
+    timeout_s: float,
     as_json: bool,
 ) -> int:
     """Query the archive, or the SOURCE given: a table, or JSON rows by DICOM keyword."""
@@ -88,7 +100,11 @@ def find(
         Query.of(level, matches, include=include, limit=limit, order_by=order_by)
     except (NotFoundError, ValueError) as error:
         fail(str(error), as_json=as_json, kind=type(error).__name__, code=WRONG_CALL)
-    collection = collection_of(source, archive)
+    collection: Collection | Peer
+    if source is not None and is_peer(source):
+        collection = peer_of(source, aet, timeout_s)
+    else:
+        collection = collection_of(source, archive)
     found = collection.find(level, include=include, limit=limit, order_by=order_by, **matches)
     if as_json:
         for keyword in found.select_dtypes("datetime"):
@@ -99,6 +115,10 @@ def find(
     else:
         # A UID is cut nowhere: the next command takes it.
         click.echo(plain(found.to_string(index=False, na_rep="", max_colwidth=_LONGEST_UID)))
+    certificate = found.attrs.get("certificate")
+    if certificate is not None and not certificate["is_complete"]:
+        say("The answer is not proved to be whole: " + ", ".join(certificate["findings"]) + ".")
+        return PARTLY
     report = getattr(collection, "report", None)
     if report is None or report.is_complete:
         return 0

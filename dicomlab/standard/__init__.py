@@ -1,6 +1,7 @@
 """What DICOM says: attributes, UIDs, transfer syntaxes, levels and keys."""
 
 from dicomlab.standard._dictionary import (
+    STORAGE_CLASSES,
     Attribute,
     attribute,
     attribute_at,
@@ -35,6 +36,7 @@ __all__ = [
     "IMPLEMENTATION_VERSION_NAME",
     "ITEM_KEYS",
     "LEVEL_KEYS",
+    "STORAGE_CLASSES",
     "TRANSFER_SYNTAXES",
     "UNIQUE_KEY",
     "Attribute",

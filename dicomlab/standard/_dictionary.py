@@ -83,6 +83,15 @@ def tag_text(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
+def _is_storage(name: str, kind: str) -> bool:
+    return kind == "SOP Class" and "Storage" in name and not name.startswith(_NO_STORAGE)
+
+
+_NO_STORAGE = ("Media Storage", "Storage Commitment", "Stored Print", "Hardcopy")
+STORAGE_CLASSES = tuple(uid for uid, (name, kind, _) in UIDS.items() if _is_storage(name, kind))
+"""The SOP classes of instances, retired ones too: what can be stored (PS3.4 B.5, PS3.6 A)."""
+
+
 def uid_name(uid: str) -> str | None:
     """Return the registered name of a UID (PS3.6 annex A), ``None`` if it has none."""
     row = UIDS.get(uid)
