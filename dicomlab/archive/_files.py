@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+
+_SYNCS_A_TASK = 16
 
 
 def make_folder(folder: Path) -> None:
@@ -74,10 +76,20 @@ def move_durably(moves: Iterable[tuple[Path, Path]], pool: Executor) -> None:
     as a journalling file system writes many in little more time than one.
     """
     pairs = list(moves)
-    list(pool.map(sync_file, [source for source, _ in pairs]))
+    _for_each(sync_file, [source for source, _ in pairs], pool)
     for source, target in pairs:
         rename(source, target)
-    list(pool.map(sync_folder, sorted({target.parent for _, target in pairs})))
+    _for_each(sync_folder, sorted({target.parent for _, target in pairs}), pool)
+
+
+def _for_each(work: Callable[[Path], None], paths: Sequence[Path], pool: Executor) -> None:
+    """Do the work for all paths: a task of the pool takes some, as one costs as much as a sync."""
+
+    def some(start: int) -> None:
+        for path in paths[start : start + _SYNCS_A_TASK]:
+            work(path)
+
+    list(pool.map(some, range(0, len(paths), _SYNCS_A_TASK)))
 
 
 def try_lock(folder: Path) -> int | None:

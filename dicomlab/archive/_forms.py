@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dicomlab.archive._schema import Key, LevelTables
@@ -61,7 +62,9 @@ def index(tables: LevelTables, record: Record) -> Indexed:
                 for place, (path, form, number) in enumerate(_within(keyword, value))
             ]
             continue
-        forms = list(_forms(key.vr, value))
+        forms = (
+            _text_forms(key.vr, value) if isinstance(value, str) else list(_forms(key.vr, value))
+        )
         first = _first(key, value, forms)
         columns[keyword] = first
         is_odd = len(forms) > 1 or (first is None and bool(forms))
@@ -96,6 +99,12 @@ def _forms(vr: str, value: Value) -> Iterator[tuple[str | None, float | None]]:
             continue
         form = normal_form(vr, one)
         yield (form, None) if isinstance(form, str) else (None, form)
+
+
+@lru_cache(maxsize=8192)
+def _text_forms(vr: str, value: str) -> tuple[tuple[str | None, float | None], ...]:
+    """Return the forms of one text: the instances of a series have most of them alike."""
+    return tuple(_forms(vr, value))
 
 
 def _within(path: str, value: Value) -> Iterator[tuple[str, str | None, float | None]]:

@@ -27,7 +27,7 @@ from dicomlab.safety import Drain, Found, Refusal
 
 _READERS = min(4, os.cpu_count() or 1)
 _AHEAD = 4 * _READERS
-_GROUP_FILES = 256
+_GROUP_FILES = 512
 _GROUP_BYTES = 64 << 20
 
 Result: TypeAlias = Staged | Present | Refused

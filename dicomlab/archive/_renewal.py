@@ -115,7 +115,7 @@ class _Renewal(Group):
             wanted = {key for key in OWN_KEYS[level] if number in unknown or key in before}
             for record in self._records(entity.c.id == number):
                 if not is_patient or identity_of(record) == row.identity:
-                    row.learn(record, OWN_KEYS[level])
+                    row.learn(level, record)
                 if wanted <= row.record.keys():
                     break
             self._count(level, row)

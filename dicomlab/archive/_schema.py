@@ -8,7 +8,7 @@ groups and codes within sequences have one row for each form in the level's tabl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,9 +56,13 @@ class Form(TypeDecorator[str]):
         """Return the column's type."""
         return dialect.type_descriptor(Text(collation="C") if _is_postgresql(dialect) else Text())
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Return a value as the database takes it."""
-        if value is None or not _is_postgresql(dialect):
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None] | None:
+        """Return what makes a value as the database takes it: for SQLite it is that already."""
+        return super().bind_processor(dialect) if _is_postgresql(dialect) else None
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Return a value as PostgreSQL takes it."""
+        if value is None:
             return value
         return value[: _LONGEST_INDEXED if self.indexed else None].replace("\0", "\1")
 

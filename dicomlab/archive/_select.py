@@ -266,9 +266,9 @@ def unpack_document(packed: bytes) -> bytes:
     return zlib.decompress(packed)
 
 
-def pack_header(header: JsonObject) -> bytes:
-    """Return a header as the index keeps it: under a quarter of its text, for 0.1 ms."""
-    return zlib.compress(json.dumps(header, separators=(",", ":")).encode(), 1)
+def pack_header(text: str) -> bytes:
+    """Return a header's JSON as the index keeps it: under a quarter of its text, for 0.1 ms."""
+    return zlib.compress(text.encode(), 1)
 
 
 def read_records(texts: Sequence[str]) -> list[dict[str, Value]]:

@@ -12,7 +12,7 @@ from dicomlab.archive._notes import Fault, Terms
 from dicomlab.archive._quarantine_files import QuarantineFiles
 from dicomlab.archive._select import pack_header
 from dicomlab.archive._writer import Entry
-from dicomlab.catalog import dicom_json, instance_record
+from dicomlab.catalog import dicom_json_text, instance_record
 from dicomlab.errors import HostileInputError, NonConformantError, RefusedError
 from dicomlab.safety import (
     DEFAULT_BOUNDS,
@@ -166,7 +166,7 @@ def look_at(
         sha256=sha256,
         size=source.size,
         record=instance_record(header),
-        header=pack_header(dicom_json(header)),
+        header=pack_header(dicom_json_text(header)),
         findings=header.findings,
     )
 

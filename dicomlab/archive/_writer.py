@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import (
     Connection,
@@ -30,6 +31,7 @@ from dicomlab.catalog import OWN_KEYS, Record, Value, patient_key, values_of
 from dicomlab.standard import LEVEL_KEYS, Level
 
 _LONGEST_IDENTITY = 600
+_KEYS: Final = {level: frozenset(keys) for level, keys in OWN_KEYS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,12 @@ class Row:
     before: Record | None = None
     identity: str = ""
 
-    def learn(self, record: Record, keys: Iterable[str]) -> None:
+    def learn(self, level: Level, record: Record) -> None:
         """Fill in what had no value. What has one stays: the first instance is believed."""
-        for key in keys:
-            if self.record.get(key) is None and record.get(key) is not None:
-                self.record[key] = record[key]
+        missing = _KEYS[level] - self.record.keys()
+        new = {key for key in missing if record.get(key) is not None}
+        if new:
+            self.record |= {key: record[key] for key in OWN_KEYS[level] if key in new}
 
     def count(self, keyword: str) -> None:
         """Count one more."""
@@ -231,9 +234,9 @@ class Group:
             patient.count("NumberOfPatientRelatedSeries")
             study.count("NumberOfStudyRelatedSeries")
         if identity == patient.identity:  # else it contradicts its study about the patient
-            patient.learn(record, OWN_KEYS[Level.PATIENT])
-        study.learn(record, OWN_KEYS[Level.STUDY])
-        series.learn(record, OWN_KEYS[Level.SERIES])
+            patient.learn(Level.PATIENT, record)
+        study.learn(Level.STUDY, record)
+        series.learn(Level.SERIES, record)
         patient.count("NumberOfPatientRelatedInstances")
         study.count("NumberOfStudyRelatedInstances")
         series.count("NumberOfSeriesRelatedInstances")

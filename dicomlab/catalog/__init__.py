@@ -28,6 +28,7 @@ from dicomlab.catalog._json import (
     JsonObject,
     bulk_value,
     dicom_json,
+    dicom_json_text,
 )
 from dicomlab.catalog._matching import values_of
 from dicomlab.catalog._native_xml import native_xml, read_native_xml
@@ -107,6 +108,7 @@ __all__ = [
     "bulk_value",
     "dataset_from_json",
     "dicom_json",
+    "dicom_json_text",
     "instance_record",
     "level_record",
     "name_forms",

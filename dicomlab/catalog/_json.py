@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias, cast
 
+from dicomlab.catalog._seen import Seen
 from dicomlab.errors import HostileInputError, NotFoundError
 from dicomlab.safety import ByteSource, FirstValues, Header, not_a_number
 from dicomlab.standard import tag_of
@@ -21,6 +23,7 @@ JsonObject: TypeAlias = dict[str, JsonElement]
 INLINE_BYTES: Final = 1024
 """Binary values up to this length stand in the JSON itself; longer ones are referred to."""
 
+_BULK: Final = "bulkdata/"
 _WORD_BYTES: Final = {"OB": 1, "UN": 1, "OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _NUMBERS: Final = frozenset(("US", "SS", "UL", "SL", "UV", "SV", "FL", "FD"))
 _ONE_TEXT: Final = frozenset(("LT", "ST", "UT", "UR"))
@@ -51,15 +54,43 @@ def dicom_json(
     NonConformantError, HostileInputError
         An item within a sequence is damaged or breaks a bound.
     """
-    found = _Writer(header.bounds.elements, inline_bytes, numbers_as_text).data_set(
-        header, "bulkdata/"
-    )
+    found = _Writer(header.bounds.elements, inline_bytes, numbers_as_text).data_set(header, _BULK)
+    return found | _pixels(header)
+
+
+def dicom_json_text(header: Header) -> str:
+    """Return `dicom_json` as text, as short as JSON can be.
+
+    What an earlier header had alike is not written anew: of a series that is nearly all.
+    """
+    writer = _Writer(header.bounds.elements, INLINE_BYTES, numbers_as_text=False)
+    writer.count(header)
+
+    def write(tag: int) -> str:
+        element = writer.element(header, tag, f"{_BULK}{tag:08X}")
+        return f'"{tag:08X}":{_dumps(element)}'
+
+    parts = _seen.each(header, _shown(header), write)
+    parts += [f'"{key}":{_dumps(element)}' for key, element in _pixels(header).items()]
+    return f"{{{','.join(parts)}}}"
+
+
+_dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
+_seen: Final[Seen[str]] = Seen()
+
+
+def _shown(header: Header) -> list[int]:
+    """Return the tags of a data set that the model has, in their order."""
+    return [tag for tag in sorted(header.elements) if tag >> 16 != 2 and tag & 0xFFFF]
+
+
+def _pixels(header: Header) -> JsonObject:
     pixels = header.pixel_data
-    if pixels is not None:
-        key = f"{pixels.tag:08X}"
-        element: JsonElement = {"vr": pixels.vr}
-        found[key] = element | ({} if pixels.length == 0 else {"BulkDataURI": f"bulkdata/{key}"})
-    return found
+    if pixels is None:
+        return {}
+    key = f"{pixels.tag:08X}"
+    element: JsonElement = {"vr": pixels.vr}
+    return {key: element | ({} if pixels.length == 0 else {"BulkDataURI": _BULK + key})}
 
 
 class _Writer:
@@ -70,7 +101,8 @@ class _Writer:
         self.inline_bytes = inline_bytes
         self.one_value = {"PN": _name} if numbers_as_text else _ONE_VALUE
 
-    def data_set(self, header: Header, path: str) -> JsonObject:
+    def count(self, header: Header) -> None:
+        """Count the elements of one more data set, or refuse them."""
         self.left -= len(header.elements)
         if self.left < 0:
             raise HostileInputError(
@@ -79,20 +111,21 @@ class _Writer:
                 limit=self.elements,
                 found=self.elements + 1,
             )
-        found: JsonObject = {}
-        for tag in sorted(header.elements):
-            if tag >> 16 == 2 or not tag & 0xFFFF:
-                continue
-            key = f"{tag:08X}"
-            vr, _offset, length = header.elements[tag]
-            if header.is_sequence(tag):
-                found[key] = self._sequence(header, tag, f"{path}{key}/")
-            elif vr in _WORD_BYTES:
-                found[key] = {"vr": vr} if not length else self._binary(header, tag, vr, path + key)
-            else:
-                values = _values(header, tag, vr, self.one_value)
-                found[key] = {"vr": vr, "Value": values} if values else {"vr": vr}
-        return found
+
+    def data_set(self, header: Header, path: str) -> JsonObject:
+        self.count(header)
+        return {
+            f"{tag:08X}": self.element(header, tag, f"{path}{tag:08X}") for tag in _shown(header)
+        }
+
+    def element(self, header: Header, tag: int, path: str) -> JsonElement:
+        vr, _offset, length = header.elements[tag]
+        if header.is_sequence(tag):
+            return self._sequence(header, tag, f"{path}/")
+        if vr in _WORD_BYTES:
+            return {"vr": vr} if not length else self._binary(header, tag, vr, path)
+        values = _values(header, tag, vr, self.one_value)
+        return {"vr": vr, "Value": values} if values else {"vr": vr}
 
     def _sequence(self, header: Header, tag: int, path: str) -> JsonElement:
         items: list[Json] = [

@@ -23,8 +23,10 @@ from dicomlab.standard import attribute
 
 def values_of(value: Value) -> tuple[Scalar, ...]:
     """Return what a record holds for an attribute, one by one and without empty values."""
-    if isinstance(value, str | int | float):
-        value = (value,)
+    if isinstance(value, str):
+        return () if _is_empty(value) else (value,)
+    if isinstance(value, int | float):
+        return (value,)
     return tuple(one for one in value or () if not isinstance(one, Mapping) and not _is_empty(one))
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from dicomlab.catalog._matching import values_of
 from dicomlab.catalog._normal import NUMBER_VRS
+from dicomlab.catalog._seen import Seen
 from dicomlab.catalog._source import Record, Scalar, Value
 from dicomlab.errors import NonConformantError
 from dicomlab.safety import Attributes, Header
@@ -22,6 +23,9 @@ OWN_KEYS: Final[Mapping[Level, tuple[str, ...]]] = {
 """The attributes of each level that instances hold themselves."""
 
 _TAGS: Final = {level: {tag_of(key): key for key in keys} for level, keys in OWN_KEYS.items()}
+_ALL_KEYS: Final = tuple(chain(*OWN_KEYS.values()))
+_ALL_TAGS: Final = {tag_of(key): key for key in _ALL_KEYS}
+_seen: Final[Seen[Value]] = Seen()
 _VRS: Final = {key: attribute(key).vr for key in chain(*OWN_KEYS.values(), *ITEM_KEYS.values())}
 
 
@@ -64,16 +68,7 @@ def _numbers(attributes: Attributes, keyword: str, vr: str) -> Sequence[Scalar]:
 
 def level_record(attributes: Attributes, level: Level) -> dict[str, Value]:
     """Return what an instance says about itself on one level, without what must be counted."""
-    record: dict[str, Value] = dict.fromkeys(OWN_KEYS[level])
-    if isinstance(attributes, Header):
-        # Most keys are absent: asking each of 60 would cost as much as the walk itself.
-        tags = _TAGS[level]
-        present = [tags[tag] for tag in tags.keys() & attributes.elements.keys()]
-    else:
-        present = [keyword for keyword in OWN_KEYS[level] if keyword in attributes]
-    for keyword in present:
-        record[keyword] = _present_value(attributes, keyword, _VRS[keyword])
-    return record
+    return _record(attributes, OWN_KEYS[level], _TAGS[level])
 
 
 def instance_record(attributes: Attributes, include: Iterable[str] = ()) -> dict[str, Value]:
@@ -81,11 +76,29 @@ def instance_record(attributes: Attributes, include: Iterable[str] = ()) -> dict
 
     AvailableTransferSyntaxUID (0008,3002) is taken from the file meta information.
     """
-    record: dict[str, Value] = {}
-    for level in Level:
-        record |= level_record(attributes, level)
+    record = _record(attributes, _ALL_KEYS, _ALL_TAGS)
     record["AvailableTransferSyntaxUID"] = attributes.string("TransferSyntaxUID")
     return record | {keyword: value_of(attributes, keyword) for keyword in include}
+
+
+def _record(
+    attributes: Attributes, keys: Iterable[str], tags: Mapping[int, str]
+) -> dict[str, Value]:
+    record: dict[str, Value] = dict.fromkeys(keys)
+
+    def make(tag: int) -> Value:
+        return _present_value(attributes, tags[tag], _VRS[tags[tag]])
+
+    if isinstance(attributes, Header):
+        # Most keys are absent: asking each of 60 would cost as much as the walk itself.
+        present = tags.keys() & attributes.elements.keys()
+        values = _seen.each(attributes, present, make)
+        record.update(zip([tags[tag] for tag in present], values, strict=True))
+        return record
+    for tag, keyword in tags.items():
+        if keyword in attributes:
+            record[keyword] = make(tag)
+    return record
 
 
 def patient_key(record: Record) -> tuple[str, ...]:

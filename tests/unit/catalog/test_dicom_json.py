@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
-from dicomlab.catalog import JsonAttributes, dicom_json
+from dicomlab.catalog import JsonAttributes, dicom_json, dicom_json_text, instance_record
 from dicomlab.errors import NonConformantError
 from dicomlab.safety import read_header
 
@@ -111,6 +111,47 @@ def test_long_binary_values_and_pixels_are_referred_to():
     nested = found["00081032"]["Value"][1]["00420011"]
     assert nested == {"vr": "OB", "BulkDataURI": "bulkdata/00081032/2/00420011"}
     assert found["7FE00010"] == {"vr": "OW", "BulkDataURI": "bulkdata/7FE00010"}
+
+
+def written_alike():
+    """Yield data sets of which elements are the same bytes and mean something else."""
+    yield encoded(sample())
+    yield encoded(sample(), implicit_vr=True)
+    yield encoded(sample(), little_endian=False)
+    for little, rows in ((True, 2), (False, 512)):  # both b"\x02\x00"
+        data = sample()
+        data.Rows = rows
+        yield encoded(data, little_endian=little)
+    for vr, least in (("US", 0xFFFE), ("SS", -2)):  # both b"\xfe\xff"
+        data = sample()
+        data.add_new(0x00280106, vr, least)
+        yield encoded(data)
+    for character_set, name in (("ISO_IR 192", "Jörg"), ("ISO_IR 100", "JÃ¶rg")):
+        data = sample()
+        data.SpecificCharacterSet = character_set
+        data.PatientName = name
+        yield encoded(data)
+
+
+def test_as_text_it_says_the_same():
+    """Whatever was written before: other character sets, orders of bytes and VRs are told apart."""
+    for _ in range(2):
+        for raw in written_alike():
+            header = read_header(raw)
+
+            assert json.loads(dicom_json_text(header)) == dicom_json(header)
+
+
+def test_records_of_what_is_written_alike_differ_where_it_means_another_thing():
+    """A record is that of its own JSON, whatever was read before it."""
+    for _ in range(2):
+        for raw in written_alike():
+            header = read_header(raw)
+
+            found = instance_record(header)
+            expected = instance_record(JsonAttributes(dicom_json(header)))
+
+            assert {**found, "AvailableTransferSyntaxUID": None} == expected
 
 
 def test_group_lengths_are_left_out():
