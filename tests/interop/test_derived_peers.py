@@ -116,7 +116,7 @@ def test_a_real_plans_histograms_are_those_of_the_planning_system(real_data):
         assert mine.mean == pytest.approx(theirs.mean, rel=0.02)
         wanted = np.array([0.02, 0.5, 0.9])
         np.testing.assert_allclose(
-            mine.dose_to(wanted), theirs.dose_to(wanted), rtol=0.02, atol=0.01
+            mine.dose_to(wanted), theirs.dose_to(wanted), rtol=0.05, atol=0.01
         )
         compared += 1
 
