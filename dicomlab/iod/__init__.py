@@ -8,8 +8,19 @@ from dicomlab.iod._dose import (
     read_dose,
     read_dose_volume_histograms,
 )
+from dicomlab.iod._key_objects import (
+    FOR_RESEARCH,
+    FOR_TEACHING,
+    OF_INTEREST,
+    KeyObject,
+    KeyObjectSelection,
+    read_key_objects,
+    write_key_objects,
+)
 from dicomlab.iod._load import Loadable, load
 from dicomlab.iod._origin import DICOMLAB, Equipment, Source
+from dicomlab.iod._parametric_map import read_parametric_map, write_parametric_map
+from dicomlab.iod._registration import Registration, read_registration, write_registration
 from dicomlab.iod._report import Measurement, MeasurementGroup, Report, read_report
 from dicomlab.iod._segmentation import (
     Segment,
@@ -24,15 +35,21 @@ from dicomlab.iod._write_structures import write_structure_set
 
 __all__ = [
     "DICOMLAB",
+    "FOR_RESEARCH",
+    "FOR_TEACHING",
+    "OF_INTEREST",
     "Code",
     "ContentItem",
     "Contour",
     "DoseVolumeHistogram",
     "Equipment",
     "InstanceReference",
+    "KeyObject",
+    "KeyObjectSelection",
     "Loadable",
     "Measurement",
     "MeasurementGroup",
+    "Registration",
     "Report",
     "Roi",
     "Segment",
@@ -44,9 +61,15 @@ __all__ = [
     "load",
     "read_dose",
     "read_dose_volume_histograms",
+    "read_key_objects",
+    "read_parametric_map",
+    "read_registration",
     "read_report",
     "read_segmentation",
     "read_structure_set",
+    "write_key_objects",
+    "write_parametric_map",
+    "write_registration",
     "write_report",
     "write_segmentation",
     "write_structure_set",

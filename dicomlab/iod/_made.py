@@ -65,6 +65,18 @@ def derived(
     return made
 
 
+def copy_body_part(source: Dataset, made: Dataset) -> None:
+    """Say of a derived object which part of the body it shows (PS3.3 C.7.3.1).
+
+    Laterality (0020,0060) is type 2C: it stands empty where nothing says that it is not needed.
+    """
+    if source.get("BodyPartExamined"):
+        made.BodyPartExamined = source.BodyPartExamined
+    made.Laterality = source.get("Laterality")
+    if not made.Laterality and "BodyPartExamined" in made:
+        del made.Laterality
+
+
 def file_meta(made: Dataset, transfer_syntax_uid: str) -> FileMetaDataset:
     """Return the File Meta Information of a data set (PS3.10 7.1)."""
     meta = FileMetaDataset()
