@@ -96,6 +96,8 @@ class Quarantine:
     def _find(self, start: str) -> str:
         """Return the whole of an id."""
         found = []
+        if _ID.fullmatch(start) and self.files.note_of(start).is_file():
+            return start
         if _ID.fullmatch(start):
             _bytes, notes, _strange = self.files.names()
             found = sorted(name for name in notes if name.startswith(start))

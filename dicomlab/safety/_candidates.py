@@ -217,7 +217,8 @@ def _walk_zip(path: str, size: int, bounds: Bounds) -> Iterator[Found]:
         yield Refusal(path, "damaged-zip", _DAMAGED_ZIP, file=path)
         return
     with container:
-        members = [member for member in container.infolist() if not member.is_dir()]
+        # ZipInfo.is_dir fails for a member without a name.
+        members = [one for one in container.infolist() if not one.filename.endswith("/")]
         inflated = sum(member.file_size for member in members)
         limit = bounds.archive_ratio * size + bounds.inflation_slack_bytes
         if len(members) > bounds.archive_entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -281,6 +282,10 @@ class Header(FirstValues):
             raise too_deep(self.bounds)
         ground = Ground(self.buffer, len(self.buffer), Budget(self.bounds), self.depth + 1)
         try:
+            if end - offset > ITEM_HEADER_BYTES * self.bounds.elements:
+                # So long that it may hold too many: they are counted before any is made.
+                count = Ground(self.buffer, len(self.buffer), Budget(self.bounds), self.depth + 1)
+                deque(item_spans(count, offset, end, encoding), maxlen=0)
             for start, stop in item_spans(ground, offset, end, encoding):
                 elements, _stop = walk(ground, start, stop, encoding)
                 item = Header(

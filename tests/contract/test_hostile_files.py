@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -76,6 +77,32 @@ def test_a_zip_is_answered_as_the_corpus_says(
 ) -> None:
     """Each member is taken or refused, or the zip as a whole."""
     assert "; ".join(found[made.id]["imported"]) == made.expects
+
+
+_NOT_KEPT = {"not-dicom", "media-directory"}
+"""Reasons for which the quarantine keeps nothing: no DICOM, or a list of it."""
+_UNREADABLE = {"encrypted", "zip-compression", "damaged-zip"}
+"""Reasons for which a member of a zip has no bytes that could be kept; the zip itself has."""
+
+
+@pytest.mark.parametrize(
+    "made", [one for one in CORPUS.values() if "refused" in one.expects], ids=lambda made: made.id
+)
+def test_what_is_refused_is_in_quarantine(made: Hostile, found: dict[str, dict[str, Any]]) -> None:
+    """By its own bytes, or those of the member; and it can be looked at within bounds."""
+    reasons = [one.removeprefix("refused: ") for one in made.expects.split("; ")]
+    reasons = [one for one in reasons if one not in {"accepted", "not-dicom"}]
+    kept = found[made.id].get("kept", [])
+
+    assert len(kept) == len(reasons)
+    for reason, one in zip(reasons, kept, strict=True):
+        if made.suffix == ".dcm" and reason not in _NOT_KEPT:
+            assert one == hashlib.sha256(made.data).hexdigest()
+        if reason not in _NOT_KEPT | _UNREADABLE:
+            assert len(one) == 64, one
+        if len(one) == 64:
+            assert "broke" not in found[one], found[one]["broke"]
+            assert found[one]["listed"]
 
 
 def test_what_the_tricks_are_played_on_is_sound() -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from dicomlab.archive import Archive
+from dicomlab.archive import Archive, ImportReport, Outcome, Quarantine
 from dicomlab.catalog import FileFrames, InstanceData, dicom_json, instance_record
 from dicomlab.errors import DicomlabError, HostileInputError, NonConformantError, UnsupportedError
 from dicomlab.pixels import decode_frame, decoded_photometric_interpretation
@@ -77,10 +77,10 @@ def outcome(path: Path) -> str:
     return "accepted"
 
 
-def imported(archive: Archive, folder: Path) -> dict[str, list[str]]:
-    """Import a folder, and return what became of each file or zip, by the number in its name."""
+def imported(report: ImportReport, folder: Path) -> dict[str, list[str]]:
+    """Return what became of each file or zip of a folder, by the number in its name."""
     found: dict[str, list[str]] = {}
-    for row in archive.import_([folder]).rows:
+    for row in report.rows:
         entry = found.setdefault(row.path[len(str(folder)) + 1 :].partition(".")[0], [])
         if row.reason and row.reason != "same-uid-other-content":
             assert row.message.endswith("."), row.message
@@ -89,6 +89,37 @@ def imported(archive: Archive, folder: Path) -> dict[str, list[str]]:
         else:
             entry.append("accepted")
     return found
+
+
+def kept(report: ImportReport, folder: Path) -> dict[str, list[str]]:
+    """Return of each file or zip, by the number in its name, what is in quarantine of it.
+
+    These are ids, and the sentence for what was refused and is not kept.
+    """
+    found: dict[str, list[str]] = {}
+    for row in report.of(Outcome.REFUSED):
+        entry = found.setdefault(row.path[len(str(folder)) + 1 :].partition(".")[0], [])
+        entry.append(row.quarantine or row.not_kept)
+    return found
+
+
+def looked_at(quarantine: Quarantine) -> None:
+    """Look at every file in quarantine, as bytes and as tags, each within its time and memory."""
+    for entry in quarantine:
+        tell(id=entry.id)
+        try:
+            with limited():
+                dump = quarantine.hex(entry.id, 0, 65536)
+                listing = quarantine.tags(entry.id)
+                texts = [str(dump), str(listing), json.dumps(listing.to_dict())]
+                assert all(one.replace("\n", "").isprintable() for one in texts)
+                assert "<script" not in dump._repr_html_() + listing._repr_html_()
+                assert CANARY.decode() not in entry.message
+                assert len(dump.data) == min(entry.size, 65536)
+        except Exception as error:
+            tell(id=entry.id, broke=f"{type(error).__name__}: {error}"[:300])
+        else:
+            tell(id=entry.id, listed=listing.reason, size=entry.size)
 
 
 @contextmanager
@@ -143,9 +174,30 @@ def main(folder: Path) -> None:
             tell(id=made.id, broke=f"{type(error).__name__}: {error}"[:300])
         else:
             tell(id=made.id, outcome=found)
-    with Archive.open(folder / "archive") as archive, limited(IMPORT_SECONDS):
-        for name, rows in imported(archive, inbox).items():
+    with Archive.open(folder / "archive") as archive:
+        with limited(IMPORT_SECONDS):
+            report = archive.import_([inbox])
+        for name, rows in imported(report, inbox).items():
             tell(id=ids[name], imported=rows)
+        for name, rows in kept(report, inbox).items():
+            tell(id=ids[name], kept=rows)
+        looked_at(archive.quarantine)
+        before = stored(folder / "archive")
+        with limited(IMPORT_SECONDS):
+            again = archive.import_([inbox])
+        assert kept(again, inbox) == kept(report, inbox)
+        assert stored(folder / "archive") == before
+        assert archive.check().is_sound
+
+
+def stored(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return size and time of each file of the store and the quarantine, by name."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns)
+        for place in ("instances", "quarantine")
+        for path in (folder / place).rglob("*")
+        if path.is_file()
+    }
 
 
 if __name__ == "__main__":
