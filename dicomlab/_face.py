@@ -18,7 +18,8 @@ from dicomlab.catalog import Browsable, Instance, Match, Query, Record, Series, 
 from dicomlab.dimse import Peer as RemotePeer
 from dicomlab.dimse import remote_ae
 from dicomlab.errors import IncompleteError, NotFoundError, UnsupportedError
-from dicomlab.media import FolderSource, ScanReport, open_folder
+from dicomlab.media import ExportReport, FolderSource, ScanReport, open_folder
+from dicomlab.media import export as export_to
 from dicomlab.standard import UNIQUE_KEY, Level, attribute
 
 PathOrText: TypeAlias = str | PathLike[str]
@@ -155,6 +156,34 @@ class Collection:
     def instance(self, sop_instance_uid: str) -> Instance:
         """Return an instance by its UID."""
         return Instance(self.source, self._one(Level.IMAGE, sop_instance_uid))
+
+    def export(
+        self,
+        folder: PathOrText,
+        level: str = "study",
+        *,
+        transfer_syntax_uid: str | None = None,
+        **matches: Match,
+    ) -> ExportReport:
+        """Write what matches into a folder, as files by UIDs, without loss.
+
+        Parameters
+        ----------
+        folder
+            Where to; what an earlier export wrote there is left.
+        level, **matches
+            As in `find`: all instances of what matches are written.
+        transfer_syntax_uid
+            How they shall be coded; as they are by default.
+        """
+        with _bar("exporting", "instances") as update:
+            return export_to(
+                self.source,
+                Query.of(level, matches),
+                folder,
+                transfer_syntax_uid=transfer_syntax_uid,
+                progress=update,
+            )
 
     def _one(self, level: Level, uid: str) -> Record:
         for record in self.source.records(Query.of(level, {UNIQUE_KEY[level]: uid})):
@@ -359,7 +388,7 @@ class Peer:
 
 
 @contextmanager
-def _bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def _bar(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show progress in a terminal or a notebook, nothing elsewhere."""
     from tqdm.auto import tqdm  # noqa: PLC0415  it looks for a notebook when it is imported
 
@@ -368,7 +397,7 @@ def _bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         desc=label, unit=f" {unit}", leave=False, disable=not (in_notebook or sys.stderr.isatty())
     ) as shown:
 
-        def update(done: int, total: int) -> None:
+        def update(done: int, total: int | None) -> None:
             shown.total = total
             shown.update(done - shown.n)
 

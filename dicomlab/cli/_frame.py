@@ -28,6 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 port_type = click.IntRange(0, 65535)
+_MATCH = re.compile(r"[A-Z][A-Za-z0-9.]*=")
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document.")
 
 
@@ -190,3 +191,12 @@ def bar(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
 
     with shown:
         yield update
+
+
+def words_of(words: tuple[str, ...]) -> tuple[str | None, dict[str, Any]]:
+    """Tell the SOURCE from the Keyword=Value pairs."""
+    matches = dict(word.split("=", 1) for word in words if _MATCH.match(word))
+    sources = [word for word in words if not _MATCH.match(word)]
+    if len(sources) > 1:
+        raise click.UsageError(f"One SOURCE at the most, not {len(sources)}.")
+    return (sources[0] if sources else None), matches

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dicomlab.cli._archive import archive_group
 from dicomlab.cli._convert import convert
+from dicomlab.cli._export import export
 from dicomlab.cli._frame import (
     PARTLY,
     WRONG_CALL,
@@ -28,6 +28,7 @@ from dicomlab.cli._frame import (
     port_type,
     say,
     timeout_option,
+    words_of,
 )
 from dicomlab.cli._network import echo
 from dicomlab.cli._serve import serve, view
@@ -35,7 +36,6 @@ from dicomlab.cli._serve import serve, view
 if TYPE_CHECKING:
     from dicomlab._face import Collection, Peer
 
-_MATCH = re.compile(r"[A-Z][A-Za-z0-9.]*=")
 _LONGEST_UID = 64
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     """Query, archive, open, de-identify and share DICOM studies."""
 
 
-for _command in (archive_group, convert, echo, view, serve):
+for _command in (archive_group, convert, echo, export, view, serve):
     main.add_command(_command)
 
 
@@ -95,7 +95,7 @@ def find(
     from dicomlab.catalog import Query  # noqa: PLC0415
     from dicomlab.errors import NotFoundError  # noqa: PLC0415
 
-    source, matches = _words(words)
+    source, matches = words_of(words)
     try:
         Query.of(level, matches, include=include, limit=limit, order_by=order_by)
     except (NotFoundError, ValueError) as error:
@@ -124,15 +124,6 @@ def find(
         return 0
     say(str(report))
     return PARTLY
-
-
-def _words(words: tuple[str, ...]) -> tuple[str | None, dict[str, Any]]:
-    """Tell the SOURCE from the Keyword=Value pairs."""
-    matches = dict(word.split("=", 1) for word in words if _MATCH.match(word))
-    sources = [word for word in words if not _MATCH.match(word)]
-    if len(sources) > 1:
-        raise click.UsageError(f"One SOURCE at the most, not {len(sources)}.")
-    return (sources[0] if sources else None), matches
 
 
 @main.command()

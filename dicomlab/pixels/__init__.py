@@ -20,9 +20,10 @@ from dicomlab.pixels._encode import (
 )
 from dicomlab.pixels._frames import FrameIndex, index_frames
 from dicomlab.pixels._groups import FunctionalGroups
+from dicomlab.pixels._history import derived_uid
 from dicomlab.pixels._overlays import Overlay, overlays
 from dicomlab.pixels._render import Presentation, png
-from dicomlab.pixels._transcode import Transcoded, transcode
+from dicomlab.pixels._transcode import EXPLICIT_VR_LITTLE_ENDIAN, Transcoded, transcode
 from dicomlab.pixels._video import video_frames
 from dicomlab.pixels._voi import (
     LookupTable,
@@ -34,6 +35,7 @@ from dicomlab.pixels._voi import (
 
 __all__ = [
     "DECODING",
+    "EXPLICIT_VR_LITTLE_ENDIAN",
     "CappedDecoder",
     "DecodeInto",
     "FrameDescription",
@@ -52,6 +54,7 @@ __all__ = [
     "decode_frame",
     "decode_into",
     "decoded_photometric_interpretation",
+    "derived_uid",
     "encode_frame",
     "encoded_description",
     "index_frames",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
@@ -388,3 +388,31 @@ def test_convert_takes_the_remedy_that_the_refusal_names(run, tmp_path: Path):
     assert several.exit_code == 1
     assert "--part" in several.stderr
     assert part.exit_code == 0, part.stderr
+
+
+def test_export_writes_files_in_another_syntax(run, scans: Path, tmp_path: Path):
+    """Three words: what, where to, and how; the answer lists the files."""
+    done = run(
+        "export", scans, "Modality=CT", "--level", "series", "--to", tmp_path / "out",
+        "--transfer-syntax", "1.2.840.10008.1.2.4.80", "--json",
+    )  # fmt: skip
+
+    report = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert report["counts"] == {"written": 6, "already_there": 0, "refused": 0}
+    written = [tmp_path / "out" / row["path"] for row in report["rows"]]
+    syntaxes = {str(dcmread(path).file_meta.TransferSyntaxUID) for path in written}
+    assert syntaxes == {"1.2.840.10008.1.2.4.80"}
+
+
+def test_export_tells_what_it_refuses_and_what_is_wrong(run, scans: Path, tmp_path: Path):
+    """3 where instances were refused; 2 for a syntax that is none, or loss without one."""
+    partly = run(
+        "export", scans, "--to", tmp_path / "out", "--transfer-syntax", "1.2.840.10008.1.2.4.50"
+    )
+    unknown = run("export", scans, "--to", tmp_path / "out", "--transfer-syntax", "1.2.3")
+    lossy = run("export", scans, "--to", tmp_path / "out", "--quality", "80")
+
+    assert partly.exit_code == 3
+    assert "6 refused" in partly.stdout
+    assert unknown.exit_code == lossy.exit_code == 2

@@ -143,3 +143,15 @@ def test_an_empty_location_is_not_the_current_folder(tmp_path, monkeypatch):
                 opened(location)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_collection_is_exported(tmp_path: Path):
+    """What matches is written as files, coded as asked for."""
+    phantoms.write(phantoms.thorax_ct(slices=2, rows=16), tmp_path / "scans")
+
+    report = dl.open(tmp_path / "scans").export(
+        tmp_path / "out", "series", transfer_syntax_uid="1.2.840.10008.1.2.5", Modality="CT"
+    )
+
+    assert report.is_complete
+    assert len(list((tmp_path / "out").rglob("*.dcm"))) == 2
