@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ class FrameIndex:
         byte that belong to the frame before, shape (frames,); ``None`` where all begin on a byte.
     is_stream
         The pieces are one video stream, and each frame needs it.
+    words_from
+        Bytes of Explicit VR Big Endian stand in words of OW, turned round (PS3.5 7.3): where the
+        first word lies; ``None`` where nothing is turned.
     """
 
     offsets: NDArray[np.int64]
@@ -42,6 +45,7 @@ class FrameIndex:
     first_piece: NDArray[np.int64]
     skipped_bits: NDArray[np.uint8] | None = None
     is_stream: bool = False
+    words_from: int | None = None
 
     def __len__(self) -> int:
         """Return how many frames there are."""
@@ -50,7 +54,11 @@ class FrameIndex:
     def span(self, index: int) -> tuple[int, int] | None:
         """Return offset and length of a frame, ``None`` where that is not one piece of bytes."""
         first, after = self._pieces(index)
-        if after - first != 1 or (self.skipped_bits is not None and self.skipped_bits.any()):
+        if (
+            self.words_from is not None
+            or after - first != 1
+            or (self.skipped_bits is not None and self.skipped_bits.any())
+        ):
             return None
         return int(self.offsets[first]), int(self.lengths[first])
 
@@ -65,7 +73,7 @@ class FrameIndex:
         pieces = []
         for piece in range(*self._pieces(index)):
             size = int(self.lengths[piece])
-            data = source.read_at(int(self.offsets[piece]), size)
+            data = self._bytes(source, int(self.offsets[piece]), size)
             if len(data) != size:
                 raise _truncated(size, len(data))
             pieces.append(data)
@@ -75,6 +83,14 @@ class FrameIndex:
             bits = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little")
             frame = np.packbits(bits[skip:], bitorder="little").tobytes()
         return frame
+
+    def _bytes(self, source: ByteSource, offset: int, size: int) -> bytes:
+        if self.words_from is None:
+            return source.read_at(offset, size)
+        skip = (offset - self.words_from) % 2
+        raw = source.read_at(offset - skip, size + skip + (size + skip) % 2)
+        words = np.frombuffer(raw[: len(raw) // 2 * 2], np.uint16).byteswap()
+        return words.tobytes()[skip : skip + size]
 
     def stream(self, source: ByteSource) -> ByteStream:
         """Return all pieces as one file that is read as it is needed: a video."""
@@ -123,7 +139,11 @@ def index_frames(
             reference="PS3.5 A.4",
         )
     if location.length is not None:
-        return _native(source, location.offset, location.length, description)
+        native = _native(source, location.offset, location.length, description)
+        is_big = not transfer_syntax(description.transfer_syntax_uid).is_little_endian
+        if is_big and location.vr == "OW" and description.bits_allocated <= 8:
+            return replace(native, words_from=location.offset)
+        return native
     table, start = _basic_offsets(source, location.offset)
     count = description.number_of_frames
     if len(extended_offsets) == len(extended_lengths) == count:

@@ -285,7 +285,9 @@ class _Job:
             return
         units = {"OW": 2, "OF": 4, "OD": 8}
         is_turned = self.old.is_little_endian != self.syntax.is_little_endian
-        swapped = units.get(vr, 1) if is_turned else 1
+        # Where words are turned depends on the VR on the big endian side: bytes of OB stay.
+        swapped = units.get(vr if self.old.is_little_endian else self.location.vr, 1)
+        swapped = swapped if is_turned else 1
         copy_native(self.source, self.location.offset, size, output, swapped=swapped)
         if progress is not None:
             progress(count, count)

@@ -120,3 +120,21 @@ def test_native_pixels_of_undefined_length_are_refused():
         frames_of(item(b"") + item(b"ab") + END, 1, uid=NATIVE)
 
     assert caught.value.reason == "transfer-syntax-contradicted"
+
+
+def test_bytes_of_big_endian_words_are_turned():
+    """Explicit VR Big Endian keeps bytes of OW in turned words, across frames of odd size."""
+    values = np.arange(10, dtype=np.uint8)
+    words = values.view(np.uint16).byteswap().tobytes()
+    description = FrameDescription(
+        1, 3, 1, 8, 8, 7, number_of_frames=3, transfer_syntax_uid="1.2.840.10008.1.2.2"
+    )
+    source = MemoryBytes(b"head" + words)
+
+    turned = index_frames(source, PixelDataLocation(0x7FE00010, 4, 10, "OW"), description)
+    plain = index_frames(source, PixelDataLocation(0x7FE00010, 4, 10, "OB"), description)
+
+    read = [list(turned.read(source, frame)) for frame in range(3)]
+    assert read == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert turned.span(0) is None
+    assert plain.read(source, 0) == bytes([1, 0, 3])
