@@ -199,12 +199,12 @@ class Interpolation(StrEnum):
 
 
 class Layout(StrEnum):
-    """How the viewer divides its canvas."""
+    """What the viewer shows first: three planes, or one of them."""
 
-    SINGLE = "single"
-    SIDE_BY_SIDE = "side-by-side"
     PLANES = "planes"
-    GRID = "grid"
+    AXIAL = "axial"
+    CORONAL = "coronal"
+    SAGITTAL = "sagittal"
 
 
 class InitialWindow(StrEnum):
@@ -216,10 +216,10 @@ class InitialWindow(StrEnum):
 
 
 _WINDOWS: Mapping[Name, Window] = {
-    "brain": Window(center=40, width=80),
     "soft-tissue": Window(center=40, width=400),
-    "bone": Window(center=500, width=2000),
     "lung": Window(center=-600, width=1500),
+    "bone": Window(center=500, width=2000),
+    "brain": Window(center=40, width=80),
 }
 
 
@@ -231,11 +231,12 @@ class Viewing(Section):
     preset: Name | None = None
     """Name of the window to begin with where `initial_window` is "preset"."""
     windows: Mapping[Name, Window] = _WINDOWS
-    """Window presets by name; those given here replace the usual ones."""
+    """Window presets by name. The usual ones are offered with CT in Hounsfield units; those given
+    here replace them and are offered with every volume."""
     interpolation: Interpolation = Interpolation.LINEAR
     """How pixels are drawn between their centres."""
-    layout: Layout = Layout.SINGLE
-    """How the canvas is divided."""
+    layout: Layout = Layout.PLANES
+    """Three planes, or one of them."""
 
 
 class Storing(Section):

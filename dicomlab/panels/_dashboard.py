@@ -11,7 +11,7 @@ from dicomlab.catalog import Browsable, Query, Record, Series
 from dicomlab.errors import DicomlabError, NotFoundError
 from dicomlab.panels._viewer import VolumePane
 from dicomlab.pixels import DecodeInto, decode_into
-from dicomlab.viewing import VolumeView, date, person, text
+from dicomlab.viewing import Preferences, VolumeView, date, person, text
 from dicomlab.volume import volumes
 
 __all__ = ["dashboard"]
@@ -142,7 +142,9 @@ def dashboard(
 
 def _heading(study: Record) -> pn.pane.HTML:
     """Return name and description; every text is escaped, because names come from strangers."""
-    name = html.escape(person(study.get("PatientName")) or "No name")
+    name = "Study"
+    if Preferences().current().general.identifying_texts:
+        name = html.escape(person(study.get("PatientName")) or "No name")
     words = [text(study.get("StudyDescription")), date(study.get("StudyDate"))]
     described = html.escape(" · ".join(word for word in words if word))
     return pn.pane.HTML(

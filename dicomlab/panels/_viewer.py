@@ -9,7 +9,15 @@ import param
 from panel.custom import AnyWidgetComponent
 
 from dicomlab.catalog import Series
-from dicomlab.viewing import Reply, RequestDesk, SceneState, VolumeView, bundle_file, scene_window
+from dicomlab.viewing import (
+    Preferences,
+    Reply,
+    RequestDesk,
+    SceneState,
+    VolumeView,
+    bundle_file,
+    scene_window,
+)
 from dicomlab.volume import Volume
 from dicomlab.volume import volume as only_volume
 
@@ -39,11 +47,12 @@ class VolumePane(AnyWidgetComponent):  # type: ignore[misc]  # panel carries no 
     def __init__(self, volume: Volume | VolumeView, **params: object) -> None:
         view = volume if isinstance(volume, VolumeView) else VolumeView.of(volume)
         self._desk = RequestDesk(view, self._reply)
-        shown = view.window
+        images = Preferences().current()
+        shown = view.first_window(images)
         params.setdefault("sizing_mode", "stretch_width")
         super().__init__(
             loader=bundle_file("widget-loader.js").read_text("utf-8"),
-            scene=view.scene(plane_messages=True),
+            scene=view.scene(plane_messages=True, images=images),
             **{
                 "window_center": shown.center,
                 "window_width": shown.width,

@@ -93,7 +93,9 @@ class Data:
         """Return what the viewer needs to know of a volume."""
         root = f"/volumes/{name}"
         scene = self._service.view(name).scene(
-            store=f"{root}/zarr", plane_url=f"{root}/plane/{{axis}}/{{index}}"
+            store=f"{root}/zarr",
+            plane_url=f"{root}/plane/{{axis}}/{{index}}",
+            images=self._service.preferences.current(),
         )
         return JSONResponse(scene)
 

@@ -180,9 +180,11 @@ class Pages:
         view = self._service.view(name)
         bundle_file("viewer.js")
         study = find_one(self._source, "study", "StudyInstanceUID", view.volume.study_instance_uid)
+        shows_names = self._service.preferences.current().general.identifying_texts
         return self._page(
             "viewer.html",
             study=study,
+            shows_names=shows_names,
             volume=_Shown.of(view),
             module=self.assets["viewer"].url("viewer.js"),
         )

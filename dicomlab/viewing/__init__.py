@@ -1,8 +1,16 @@
 """The built viewer, the schema of what it shows, and the services that feed it."""
 
 from dicomlab.viewing._bundle import SCHEMA_FOLDER, STATIC_FOLDER, bundle_file
+from dicomlab.viewing._preferences import Preferences, scene_window
 from dicomlab.viewing._requests import Reply, RequestDesk, answer
-from dicomlab.viewing._scene import Scene, ScenePan, SceneState, SceneVolume, SceneWindow
+from dicomlab.viewing._scene import (
+    Scene,
+    ScenePan,
+    ScenePreferences,
+    SceneState,
+    SceneVolume,
+    SceneWindow,
+)
 from dicomlab.viewing._service import Preparation, Stage, ViewService, volume_id
 from dicomlab.viewing._text import date, other_writing, person, several, text
 from dicomlab.viewing._views import (
@@ -10,7 +18,6 @@ from dicomlab.viewing._views import (
     ByteRange,
     Plane,
     VolumeView,
-    scene_window,
     volume_digest,
 )
 
@@ -20,11 +27,13 @@ __all__ = [
     "Axis",
     "ByteRange",
     "Plane",
+    "Preferences",
     "Preparation",
     "Reply",
     "RequestDesk",
     "Scene",
     "ScenePan",
+    "ScenePreferences",
     "SceneState",
     "SceneVolume",
     "SceneWindow",

@@ -15,6 +15,7 @@ class Scene(TypedDict):
     title: str
     volume: SceneVolume
     state: NotRequired[SceneState]
+    preferences: NotRequired[ScenePreferences]
 
 
 class SceneVolume(TypedDict):
@@ -53,6 +54,14 @@ class SceneState(TypedDict):
     layout: NotRequired[Literal["planes", "axial", "coronal", "sagittal"]]
     invert: NotRequired[bool]
     interpolate: NotRequired[bool]
+
+
+class ScenePreferences(TypedDict):
+    """What the reader prefers; a state goes before it."""
+
+    presets: NotRequired[list[SceneWindow]]
+    smoothing: NotRequired[Literal["none", "linear", "cubic"]]
+    frames_per_s: NotRequired[float]
 
 
 class ScenePan(TypedDict):

@@ -15,6 +15,7 @@ from dicomlab.catalog import ReadsHeaders
 from dicomlab.config import home
 from dicomlab.errors import DicomlabError, NotFoundError
 from dicomlab.pixels import DecodeInto, decode_into
+from dicomlab.viewing._preferences import Preferences
 from dicomlab.viewing._views import VolumeView
 from dicomlab.volume import volumes
 
@@ -82,6 +83,7 @@ class ViewService:
     ) -> None:
         self._source = source
         self.decode = decode
+        self.preferences = Preferences()
         self._folder = folder or home() / "volumes"
         self._lock = threading.Lock()
         self._opened: OrderedDict[str, tuple[str, list[VolumeView]]] = OrderedDict()

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dicomlab import omezarr
-from dicomlab.config import home
+from dicomlab.config import Images, InitialWindow, home
 from dicomlab.errors import NotFoundError, StorageError
-from dicomlab.pixels import VoiWindow
+from dicomlab.pixels import VoiLutFunction, VoiWindow
 from dicomlab.viewing._lock import exclusive
+from dicomlab.viewing._preferences import preset_window, scene_preferences, scene_window
 from dicomlab.viewing._render import as_shown, picture, png, to_grey, usual_window
-from dicomlab.viewing._scene import Scene, SceneState, SceneVolume, SceneWindow
+from dicomlab.viewing._scene import Scene, SceneState, SceneVolume
 from dicomlab.volume import BlockReader, Volume
 
 __all__ = ["Axis", "ByteRange", "Plane", "VolumeView", "volume_digest"]
@@ -172,6 +173,7 @@ class VolumeView:
         plane_url: str | None = None,
         plane_messages: bool = False,
         state: SceneState | None = None,
+        images: Images | None = None,
     ) -> Scene:
         """Return what a viewer needs to know of the volume (scene.schema.json).
 
@@ -184,7 +186,9 @@ class VolumeView:
         plane_messages
             Whether it may ask for planes by message.
         state
-            What it shows first.
+            What it shows first; it goes before what is preferred.
+        images
+            What the reader prefers; by default what dicomlab does.
         """
         volume = self.volume
         slope, intercept = 1.0, 0.0
@@ -207,10 +211,24 @@ class VolumeView:
             described["plane_url"] = plane_url
         if plane_messages:
             described["plane_messages"] = True
-        scene: Scene = {"version": 1, "title": self.title, "volume": described}
-        if state:
-            scene["state"] = state
-        return scene
+        images = images or Images()
+        first: SceneState = {"layout": images.viewing.layout.value}
+        if images.viewing.initial_window is not InitialWindow.STORED:
+            first["window"] = scene_window(self.first_window(images))
+        return {
+            "version": 1,
+            "title": self.title,
+            "volume": described,
+            "state": {**first, **(state or {})},
+            "preferences": scene_preferences(volume, images),
+        }
+
+    def first_window(self, images: Images) -> VoiWindow:
+        """Return the window that a reader with these preferences sees first."""
+        if images.viewing.initial_window is InitialWindow.FULL_RANGE:
+            low, high = self._full_range
+            return VoiWindow((low + high) / 2, max(high - low, 1e-6), VoiLutFunction.LINEAR_EXACT)
+        return preset_window(self.volume, images) or self.window
 
     @property
     def title(self) -> str:
@@ -306,9 +324,7 @@ class VolumeView:
         It needs no store: along the slices it reads 160 planes at the most.
         """
         slices, rows, columns = self.volume.shape
-        step = -(-slices // _SKETCH_SLICES)
-        read = self.volume.reader.read
-        values = np.stack([self._rescaled(read(i), i) for i in range(0, slices, step)])
+        step, values = self._sample()
         cuts = (self._modality(0, slices // 2), values[:, rows // 2], values[:, :, columns // 2])
         shown = [
             self._picture(cut, axis, self.window, size, thinned=1 if axis == 0 else step)
@@ -332,6 +348,19 @@ class VolumeView:
         if self.volume.windows:
             return self.volume.windows[0]
         return usual_window(self._modality(0, self.volume.shape[0] // 2))
+
+    @cached_property
+    def _full_range(self) -> tuple[float, float]:
+        """Least and greatest modality value of 160 slices at the most."""
+        _step, values = self._sample()
+        return float(values.min()), float(values.max())
+
+    def _sample(self) -> tuple[int, NDArray[np.generic]]:
+        """Return every so many slices as modality values, and how many that is."""
+        slices = self.volume.shape[0]
+        step = -(-slices // _SKETCH_SLICES)
+        read = self.volume.reader.read
+        return step, np.stack([self._rescaled(read(i), i) for i in range(0, slices, step)])
 
     @cached_property
     def _is_rescaled(self) -> bool:
@@ -404,15 +433,6 @@ def _check_index(shape: Sequence[int], axis: int, index: int) -> None:
     planes = shape[axis]
     if not 0 <= index < planes:
         raise NotFoundError(f"Axis {axis} has {planes} planes, counted from 0: no {index}.")
-
-
-def scene_window(window: VoiWindow) -> SceneWindow:
-    """Return a window as scenes have it."""
-    made: SceneWindow = {"center": window.center, "width": window.width}
-    if window.explanation:
-        made["explanation"] = window.explanation
-    made["voi_lut_function"] = window.function.value
-    return made
 
 
 def _words(keyword: str) -> str:

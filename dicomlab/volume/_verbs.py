@@ -38,7 +38,7 @@ def view(
     *,
     window: Sequence[float] | None = None,
     voxel: Sequence[int] | None = None,
-    arrangement: str = "planes",
+    arrangement: str | None = None,
     height_px: int = 520,
 ) -> VolumeViewer:
     """Show the volume in the notebook; see `dicomlab.widgets.view`."""

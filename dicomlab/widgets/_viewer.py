@@ -10,6 +10,7 @@ import anywidget
 import traitlets
 
 from dicomlab.viewing import (
+    Preferences,
     Reply,
     RequestDesk,
     SceneState,
@@ -63,18 +64,19 @@ class VolumeViewer(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carr
         *,
         window: Sequence[float] | None = None,
         voxel: Sequence[int] | None = None,
-        arrangement: str = "planes",
+        arrangement: str | None = None,
         height_px: int = 520,
     ) -> None:
         self._view = volume if isinstance(volume, VolumeView) else VolumeView.of(volume)
         self._desk = RequestDesk(self._view, self._reply)
+        images = Preferences().current()
         super().__init__(
             _esm=bundle_file("widget-loader.js").read_text("utf-8"),
-            scene=cast("dict[str, Any]", self._view.scene(plane_messages=True)),
+            scene=cast("dict[str, Any]", self._view.scene(plane_messages=True, images=images)),
             state={
-                "window": scene_window(self._view.window),
+                "window": scene_window(self._view.first_window(images)),
                 "voxel": [size // 2 for size in self._shape],
-                "layout": arrangement,
+                "layout": arrangement or images.viewing.layout.value,
             },
             height_px=height_px,
         )
@@ -157,7 +159,7 @@ def view(
     *,
     window: Sequence[float] | None = None,
     voxel: Sequence[int] | None = None,
-    arrangement: str = "planes",
+    arrangement: str | None = None,
     height_px: int = 520,
 ) -> VolumeViewer:
     """Show a volume in the notebook.
@@ -167,11 +169,13 @@ def view(
     volume
         What is shown.
     window
-        Window Center and Window Width to begin with; by default the series' own.
+        Window Center and Window Width to begin with; by default what the configuration prefers,
+        and the series' own where it says nothing.
     voxel
         Slice, row and column of the crosshair to begin with; by default the middle.
     arrangement
-        ``"planes"`` for all three, or ``"axial"``, ``"coronal"`` or ``"sagittal"``.
+        ``"planes"`` for all three, or ``"axial"``, ``"coronal"`` or ``"sagittal"``; by default what
+        the configuration prefers.
     height_px
         Height of the viewer.
     """

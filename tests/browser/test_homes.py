@@ -105,6 +105,43 @@ def expect_axial(place: Locator, hu: np.ndarray, *, center=CENTER, width=WIDTH) 
 # A page of the server
 
 
+def test_image_preferences_hold_without_a_restart(open_page, server, held, home, hu):
+    """What the file says of pictures holds for the next page; a slip in it changes nothing."""
+    file = home / "config.toml"
+    page = open_page(f"{server.address}/series/{held.ct}")
+    assert viewer_in(page).evaluate("place => place.viewer.state.layout") == "planes"
+    file.write_text(
+        "[images.viewing]\ninitial_window = 'preset'\npreset = 'liver'\nlayout = 'axial'\n"
+        "interpolation = 'nearest'\n"
+        "[images.viewing.windows]\nliver = { center = 60.0, width = 150.0 }\n"
+        "[images.general]\nidentifying_texts = false\n"
+    )
+
+    try:
+        page = open_page(f"{server.address}/series/{held.ct}")
+        place = viewer_in(page)
+        state = place.evaluate("place => place.viewer.state")
+        choice = place.get_by_label("Window preset")
+        assert (state["layout"], state["interpolate"]) == ("axial", False)
+        assert choice.locator("option").all_inner_texts()[-2:] == ["Liver", "Own window"]
+        assert choice.locator("option:checked").inner_text() == "Liver"
+        expect_axial(place, hu, center=60, width=150)
+        assert page.locator("header a[href^='/studies/']").inner_text() == "Study"
+
+        file.write_text("[images.viewing]\nlayout = 'nowhere'\n")
+        page = open_page(f"{server.address}/series/{held.ct}")
+        assert viewer_in(page).evaluate("place => place.viewer.state.layout") == "axial"
+        file.write_text("[images.viewing]\ninitial_window = 'full-range'\nlayout = 'coronal'\n")
+        page = open_page(f"{server.address}/series/{held.ct}")
+        state = viewer_in(page).evaluate("place => place.viewer.state")
+        window = state["window"]
+        assert state["layout"] == "coronal"
+        assert window["center"] - window["width"] / 2 == hu.min()
+        assert window["center"] + window["width"] / 2 == hu.max()
+    finally:
+        file.unlink()
+
+
 @pytest.mark.smoke
 def test_a_page_of_the_server_shows_the_volume(open_page, server, held, hu):
     page = open_page(f"{server.address}/series/{held.ct}")

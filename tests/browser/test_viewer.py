@@ -91,6 +91,52 @@ def test_smooth_pixels_pass_through_the_voxels(site: Site, open_page: OpenPage):
     assert difference.max() <= 1
 
 
+def test_cubic_pixels_are_those_of_catmull_and_rom(site: Site, open_page: OpenPage):
+    """Where the reader prefers it, four voxels each way make a pixel; at the edge they repeat."""
+    stored = values()
+    publish(site.folder, stored, preferences={"smoothing": "cubic"})
+    page = open_page(site.url)
+    ready(page)
+    shown = pixels(page, "axial")
+    height, width = shown.grey.shape
+    x = (np.arange(width) + 0.5 - shown.left) / shown.across
+    y = (np.arange(height) + 0.5 - shown.top) / shown.down
+    across, down = (x >= 0) & (x < 70), (y >= 0) & (y < 50)
+
+    def weights(at: np.ndarray, size: int) -> np.ndarray:
+        low = np.floor(at - 0.5)
+        made = np.zeros((at.size, size))
+        for step in range(-1, 3):
+            t = np.abs(at - 0.5 - low - step)
+            near, far = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+            index = (low + step).astype(int).clip(0, size - 1)
+            np.add.at(made, (np.arange(at.size), index), np.where(t < 1, near, far))
+        return made
+
+    plane = stored[18].astype(float) - 1024
+    smooth = weights(y[down], 50) @ plane @ weights(x[across], 70).T
+
+    assert np.abs(shown.grey[np.ix_(down, across)] - linear(smooth, 40, 400)).max() <= 1
+
+
+def test_slices_play_and_begin_again(site: Site, open_page: OpenPage):
+    """Space turns the slices of the active plane over until it is pressed again."""
+    publish(site.folder, values(), preferences={"frames_per_s": 50})
+    page = open_page(site.url)
+    ready(page)
+    pane = page.locator('.pane[data-plane="axial"]')
+    pane.focus()
+    page.keyboard.press("End")
+    exact(page, "axial", 36)
+
+    page.keyboard.press("Space")
+    expect(pane).to_have_attribute("data-index", re.compile("^[0-9]$"))
+    page.get_by_role("button", name="Play through the slices").click()
+    exact(page, "axial", page.evaluate("handle.state.voxel[0]"))
+
+    assert page.get_by_role("button", name="Play through").get_attribute("aria-pressed") == "false"
+
+
 @pytest.mark.parametrize(
     ("dtype", "compressor", "shards"),
     [

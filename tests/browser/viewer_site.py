@@ -103,6 +103,9 @@ def halved(values: np.ndarray) -> np.ndarray:
     return means.round().astype(values.dtype) if values.dtype.kind in "iu" else means
 
 
+LUNG = {"explanation": "Lung", "center": -600, "width": 1500}
+
+
 def publish(
     folder: Path,
     stored: np.ndarray,
@@ -112,6 +115,7 @@ def publish(
     shards: tuple[int, int, int] | None = None,
     spacing: tuple[float, float, float] = (2.0, 0.8, 0.8),
     levels: int = 2,
+    preferences: dict[str, object] | None = None,
     **volume: object,
 ) -> None:
     """Write a volume as OME-Zarr 0.5 with zarr-python, and its scene."""
@@ -152,6 +156,7 @@ def publish(
             "windows": [{"center": 40, "width": 400}],
             **volume,
         },
+        "preferences": preferences or {"presets": [LUNG]},
     }
     (folder / "scene.json").write_text(json.dumps(scene))
 

@@ -18,7 +18,7 @@ precision highp sampler3D;
 uniform sampler2D plane;
 uniform sampler3D volume;
 uniform bool exact;
-uniform bool interpolate;
+uniform int smoothing;      // 0 none, 1 linear, 2 cubic
 uniform vec2 paneOrigin;   // of the pane in the canvas, pixels from the bottom left
 uniform float paneHeight;
 uniform vec2 placeOrigin;  // of the plane in the pane, pixels from the top left
@@ -42,8 +42,33 @@ float planeValue(ivec2 at) {
   return texelFetch(plane, transposed ? at.yx : at, 0).r;
 }
 
+// Weights of the four voxels around, by the cubic of Keys with a = -1/2 (Catmull and Rom).
+vec4 cubicWeights(float t) {
+  return 0.5 * vec4(
+    t * (t * (2.0 - t) - 1.0),
+    t * t * (3.0 * t - 5.0) + 2.0,
+    t * (t * (4.0 - 3.0 * t) + 1.0),
+    t * t * (t - 1.0)
+  );
+}
+
+float cubicValue(vec2 at) {
+  vec2 low = floor(at - 0.5);
+  vec4 across = cubicWeights(at.x - 0.5 - low.x);
+  vec4 down = cubicWeights(at.y - 0.5 - low.y);
+  ivec2 k = ivec2(low) - 1;
+  float sum = 0.0;
+  for (int row = 0; row < 4; row++) {
+    for (int column = 0; column < 4; column++) {
+      sum += down[row] * across[column] * planeValue(k + ivec2(column, row));
+    }
+  }
+  return sum;
+}
+
 float exactValue(vec2 at) {
-  if (!interpolate) return planeValue(ivec2(floor(at)));
+  if (smoothing == 2) return cubicValue(at);
+  if (smoothing == 0) return planeValue(ivec2(floor(at)));
   vec2 low = floor(at - 0.5);
   vec2 part = at - 0.5 - low;
   ivec2 k = ivec2(low);
@@ -128,8 +153,13 @@ export interface PaneDrawing {
 export interface Look {
   readonly window: VoiWindow;
   readonly invert: boolean;
-  readonly interpolate: boolean;
+  readonly smoothing: Smoothing;
 }
+
+/** How values between voxels are made up. */
+export type Smoothing = keyof typeof SMOOTHING_NUMBER;
+
+const SMOOTHING_NUMBER = { none: 0, linear: 1, cubic: 2 } as const;
 
 const VOI_NUMBER = { LINEAR: 0, LINEAR_EXACT: 1, SIGMOID: 2 } as const;
 
@@ -209,7 +239,7 @@ export class Renderer {
     gl.uniform1f(this.#at("width"), look.window.width);
     gl.uniform1i(this.#at("voi"), VOI_NUMBER[look.window.function]);
     gl.uniform1i(this.#at("invert"), Number(look.invert));
-    gl.uniform1i(this.#at("interpolate"), Number(look.interpolate));
+    gl.uniform1i(this.#at("smoothing"), SMOOTHING_NUMBER[look.smoothing]);
     gl.activeTexture(gl.TEXTURE1);
     gl.bindTexture(gl.TEXTURE_3D, volume?.texture ?? this.#noVolume);
     gl.uniform1i(this.#at("volume"), 1);

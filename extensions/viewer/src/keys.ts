@@ -44,6 +44,8 @@ export function keyAction(event: Key, state: ViewerState, presets: readonly Pres
       return zoom(1.25);
     case "-":
       return zoom(0.8);
+    case " ":
+      return { type: "play" };
     case "i":
       return { type: "invert" };
     case "b":

@@ -8,6 +8,7 @@ export interface Scene {
   readonly title: string;
   readonly volume: SceneVolume;
   readonly state?: SceneState;
+  readonly preferences?: ScenePreferences;
 }
 
 /** Where the voxels are and what they mean. Axes are (slice, row, column). */
@@ -60,6 +61,16 @@ export interface SceneState {
   readonly invert?: boolean;
   /** Smooth between voxels; false shows them as blocks. */
   readonly interpolate?: boolean;
+}
+
+/** What the reader prefers; a state goes before it. */
+export interface ScenePreferences {
+  /** Windows offered after those stored with the volume, their names in explanation. */
+  readonly presets?: readonly SceneWindow[];
+  /** How values between voxels are made up at first; none shows voxels as blocks. */
+  readonly smoothing?: "none" | "linear" | "cubic";
+  /** Speed of playing through the slices. */
+  readonly frames_per_s?: number;
 }
 
 /** How far each plane is moved in its pane: [right, down], mm. */

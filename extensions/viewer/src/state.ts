@@ -20,6 +20,8 @@ export interface ViewerState {
   readonly invert: boolean;
   readonly interpolate: boolean;
   readonly tool: Tool;
+  /** Whether the slices of the active plane follow one another by themselves. */
+  readonly playing: boolean;
   /** The plane that keys act on, and the one shown where only one has room. */
   readonly active: PlaneName;
 }
@@ -35,6 +37,8 @@ export type Action =
   | { readonly type: "activate"; readonly plane: PlaneName }
   | { readonly type: "invert" }
   | { readonly type: "interpolate" }
+  | { readonly type: "play" }
+  | { readonly type: "advance" }
   | { readonly type: "restore"; readonly state: SceneState }
   | { readonly type: "reset" };
 
@@ -43,6 +47,7 @@ export interface Subject {
   readonly grid: Grid;
   readonly planes: Readonly<Record<PlaneName, PlaneAxes>>;
   readonly window: VoiWindow;
+  readonly interpolate: boolean;
 }
 
 const CENTRED: Readonly<Record<PlaneName, Shift>> = { axial: [0, 0], coronal: [0, 0], sagittal: [0, 0] };
@@ -57,8 +62,9 @@ export function initialState(subject: Subject, given: SceneState = {}): ViewerSt
     pan: CENTRED,
     layout: "planes",
     invert: false,
-    interpolate: true,
+    interpolate: subject.interpolate,
     tool: "crosshair",
+    playing: false,
     active: "axial",
   };
   return reduce(plain, { type: "restore", state: given }, subject);
@@ -91,6 +97,13 @@ export function reduce(state: ViewerState, action: Action, subject: Subject): Vi
       return { ...state, invert: !state.invert };
     case "interpolate":
       return { ...state, interpolate: !state.interpolate };
+    case "play":
+      return { ...state, playing: !state.playing };
+    case "advance": {
+      const axis = subject.planes[state.active].normal;
+      const next = (state.voxel[axis] + 1) % subject.grid.shape[axis];
+      return { ...state, voxel: withAxis(state.voxel, axis, next) };
+    }
     case "restore":
       return restored(state, action.state, subject.grid);
     case "reset":

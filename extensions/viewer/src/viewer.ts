@@ -4,15 +4,14 @@ import type { Decoder } from "./decoder.ts";
 import { clampIndex, edgeLetters, gridOf, PLANE_NAMES, planesOf } from "./geometry.ts";
 import type { Axis, Grid, PlaneAxes, PlaneName, Vector } from "./geometry.ts";
 import { NoWebGlError, Renderer } from "./gl.ts";
-import type { PaneDrawing, PlaneTexture, VolumeTexture } from "./gl.ts";
-import { keyAction } from "./keys.ts";
-import { indexAt, isInside, placement, pointOf, roundLength } from "./placement.ts";
+import type { PaneDrawing, PlaneTexture, Smoothing, VolumeTexture } from "./gl.ts";
+import { listenToInput } from "./input.ts";
+import type { Hover } from "./input.ts";
+import { placement, pointOf, roundLength } from "./placement.ts";
 import type { Placement } from "./placement.ts";
-import { listenToPointers } from "./pointer.ts";
-import type { PointerActions } from "./pointer.ts";
 import type { Scene, SceneState } from "./scene.ts";
-import { draggedWindow, initialState, reduce, sceneState, visiblePlanes } from "./state.ts";
-import type { Action, Subject, Tool, ViewerState } from "./state.ts";
+import { initialState, reduce, sceneState, visiblePlanes } from "./state.ts";
+import type { Action, Subject, ViewerState } from "./state.ts";
 import { HttpStore, httpPlanes } from "./store.ts";
 import type { AsyncReadable, PlaneRoute } from "./store.ts";
 import { formatted, make, setAttribute, setText } from "./ui/dom.ts";
@@ -60,6 +59,7 @@ export interface ViewerHandle {
 
 const NARROW_PIXELS = 640;
 const STATE_DELAY_MS = 120;
+const FRAMES_PER_S = 15;
 
 /** One pane with what it shows. */
 interface Pane {
@@ -99,10 +99,10 @@ export class Viewer implements ViewerHandle {
   #volume: LoadedVolume | undefined;
   #texture: VolumeTexture | undefined;
   #windowKnown: boolean;
-  #hover: { readonly plane: PlaneName; readonly index: Vector } | undefined;
+  #hover: Hover | undefined;
   #frame = 0;
   #stateTimer = 0;
-  #scrolled = 0;
+  #playTimer = 0;
   #settle: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
 
   constructor(host: HTMLElement, options: MountOptions) {
@@ -113,11 +113,11 @@ export class Viewer implements ViewerHandle {
     this.#phone = matchMedia("(pointer: coarse)").matches && Math.min(screen.width, screen.height) < 500;
     this.#grid = gridOf(volume.shape, volume.index_to_lps);
     const planes = planesOf(this.#grid);
-    this.#presets = presetsOf(volume.windows, volume.modality, volume.units);
+    this.#presets = presetsOf(volume.windows, scene.preferences?.presets);
     const stored = scene.state?.window ? windowOf(scene.state.window) : this.#presets[0]?.window;
     this.#windowKnown = stored !== undefined;
     const invert = volume.photometric_interpretation === "MONOCHROME1";
-    this.#subject = { grid: this.#grid, planes, window: stored ?? { center: 0, width: 1, function: "LINEAR" } };
+    this.#subject = { grid: this.#grid, planes, window: stored ?? { center: 0, width: 1, function: "LINEAR" }, interpolate: this.#smoothing !== "none" };
     this.#state = initialState(this.#subject, scene.state);
     host.toggleAttribute("data-monochrome1", invert);
 
@@ -180,6 +180,7 @@ export class Viewer implements ViewerHandle {
     this.#closing.abort();
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#stateTimer);
+    clearInterval(this.#playTimer);
     for (const name of PLANE_NAMES) this.#panes[name].loading?.abort();
     this.#decoder?.close();
     this.#renderer?.close();
@@ -308,6 +309,18 @@ export class Viewer implements ViewerHandle {
     }
   }
 
+  /** Start or stop the clock that turns the slices over. */
+  #play(playing: boolean): void {
+    if (playing === (this.#playTimer !== 0)) return;
+    clearInterval(this.#playTimer);
+    const delay = 1000 / (this.#options.scene.preferences?.frames_per_s ?? FRAMES_PER_S);
+    this.#playTimer = playing ? window.setInterval(() => this.dispatch({ type: "advance" }), delay) : 0;
+  }
+
+  get #smoothing(): Smoothing {
+    return this.#options.scene.preferences?.smoothing ?? "linear";
+  }
+
   get #narrow(): boolean {
     return this.#root.clientWidth < NARROW_PIXELS;
   }
@@ -321,6 +334,7 @@ export class Viewer implements ViewerHandle {
     this.#panel.element.hidden = visible.length === 1;
     for (const name of PLANE_NAMES) this.#panes[name].view.element.hidden = !visible.includes(name);
     this.#toolbar.show(state, narrow);
+    this.#play(state.playing);
     this.#resize();
     for (const name of visible) this.#showPane(this.#panes[name]);
     this.#showReading();
@@ -420,7 +434,7 @@ export class Viewer implements ViewerHandle {
     this.#renderer.draw(drawings, this.#texture, {
       window: this.#state.window,
       invert: this.#state.invert !== isMonochrome1,
-      interpolate: this.#state.interpolate,
+      smoothing: !this.#state.interpolate ? "none" : this.#smoothing === "cubic" ? "cubic" : "linear",
     });
   }
 
@@ -505,27 +519,25 @@ export class Viewer implements ViewerHandle {
     const watch = new ResizeObserver(() => this.#invalidate());
     watch.observe(this.#stage);
     signal.addEventListener("abort", () => watch.disconnect());
-    this.#root.addEventListener("keydown", (event) => {
-      if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
-      const action = keyAction(event, this.#state, this.#presets, this.#grid.shape[this.#subject.planes[this.#state.active].normal]);
-      if (!action) return;
-      event.preventDefault();
-      this.dispatch(action);
-    }, { signal });
     this.#canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault();
       this.#warn(new Error("The graphics device was lost. The picture comes back when it does."));
     }, { signal });
     this.#canvas.addEventListener("webglcontextrestored", () => this.#restore(), { signal });
-    for (const name of PLANE_NAMES) {
-      const pane = this.#panes[name];
-      const { element, slider } = pane.view;
-      listenToPointers(element, this.#pointerActions(pane), signal);
-      element.addEventListener("focusin", () => this.dispatch({ type: "activate", plane: name }), { signal });
-      slider.addEventListener("input", () => {
-        this.dispatch({ type: "scroll", plane: name, by: slider.valueAsNumber - this.#state.voxel[pane.axes.normal] });
-      }, { signal });
-    }
+    listenToInput<Pane>({
+      root: this.#root,
+      panes: PLANE_NAMES.map((name) => this.#panes[name]),
+      grid: this.#grid,
+      presets: this.#presets,
+      subject: () => this.#subject,
+      state: () => this.#state,
+      place: (pane) => this.#place(pane),
+      dispatch: (action) => this.dispatch(action),
+      hover: (at) => {
+        this.#hover = at;
+        this.#invalidate();
+      },
+    }, signal);
   }
 
   /** Everything on the device is gone: make it again from what is held. */
@@ -542,62 +554,4 @@ export class Viewer implements ViewerHandle {
     this.#loadCoarse().then(() => this.#invalidate(), (reason: unknown) => this.#warn(reason));
     this.#invalidate();
   }
-
-  #indexUnder(pane: Pane, x: number, y: number): Vector {
-    const ratio = window.devicePixelRatio || 1;
-    return indexAt(this.#grid, pane.axes, this.#place(pane), this.#state.voxel, x * ratio, y * ratio);
-  }
-
-  #pointerActions(pane: Pane): PointerActions {
-    const plane = pane.axes.name;
-    const ratio = (): number => window.devicePixelRatio || 1;
-    const mm = (pixels: number): number => (pixels * ratio()) / this.#place(pane).pixelsPerMm;
-    const fromCentre = (x: number, y: number): readonly [number, number] => [
-      mm(x - pane.view.element.clientWidth / 2), mm(y - pane.view.element.clientHeight / 2),
-    ];
-    const moveTo = (x: number, y: number): void => this.dispatch({ type: "move", voxel: this.#indexUnder(pane, x, y) });
-    return {
-      tool: (event): Tool => {
-        if (event.button === 1) return "pan";
-        if (event.button === 2) return "window";
-        return event.pointerType === "touch" && this.#state.tool === "crosshair" ? "scroll" : this.#state.tool;
-      },
-      press: (tool, x, y) => {
-        this.#scrolled = 0;
-        this.dispatch({ type: "activate", plane });
-        if (tool === "crosshair") moveTo(x, y);
-      },
-      drag: (tool, right, down, x, y) => {
-        const { width, height } = pane.view.element.getBoundingClientRect();
-        if (tool === "crosshair") moveTo(x, y);
-        else if (tool === "window") this.dispatch({ type: "window", window: draggedWindow(this.#state.window, right, down) });
-        else if (tool === "pan") this.dispatch({ type: "pan", plane, by: [mm(right), mm(down)] });
-        else if (tool === "zoom") this.dispatch({ type: "zoom", plane, by: 1.01 ** -down, at: [0, 0] });
-        else {
-          const count = this.#grid.shape[pane.axes.normal];
-          this.#scrolled += down / Math.min(14, Math.max(3, Math.min(width, height) / count));
-          const steps = Math.trunc(this.#scrolled);
-          this.#scrolled -= steps;
-          if (steps !== 0) this.dispatch({ type: "scroll", plane, by: steps });
-        }
-      },
-      tap: (x, y) => {
-        if (this.#state.tool === "crosshair") moveTo(x, y);
-      },
-      pinch: (factor, right, down, x, y) => {
-        this.dispatch({ type: "pan", plane, by: [mm(right), mm(down)] });
-        this.dispatch({ type: "zoom", plane, by: factor, at: fromCentre(x, y) });
-      },
-      hover: (at) => {
-        const index = at && this.#indexUnder(pane, ...at);
-        this.#hover = index && isInside(this.#grid, index) ? { plane, index } : undefined;
-        this.#invalidate();
-      },
-      wheel: (steps, zooming, x, y) => {
-        if (zooming) this.dispatch({ type: "zoom", plane, by: 1.15 ** -steps, at: fromCentre(x, y) });
-        else this.dispatch({ type: "scroll", plane, by: steps });
-      },
-    };
-  }
 }
-

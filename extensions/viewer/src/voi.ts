@@ -51,21 +51,13 @@ export function bounded({ center, width, function: kind }: VoiWindow): VoiWindow
   return { center, width: Math.max(least, width), function: kind };
 }
 
-const CT: readonly (readonly [string, number, number])[] = [
-  ["Soft tissue", 40, 400],
-  ["Lung", -600, 1500],
-  ["Bone", 480, 2500],
-  ["Brain", 40, 80],
-];
-
-/** The windows offered: those stored with the volume first, then the usual ones of the modality. */
-export function presetsOf(windows: readonly SceneWindow[], modality: string, units: string): Preset[] {
+/** The windows offered: those stored with the volume first, then those that the reader prefers. */
+export function presetsOf(windows: readonly SceneWindow[], preferred: readonly SceneWindow[] = []): Preset[] {
   const stored = windows.map((window, k) => ({
     name: window.explanation?.trim() || (windows.length > 1 ? `Stored ${k + 1}` : "Stored"),
     window: windowOf(window),
   }));
-  if (modality !== "CT" || (units !== "HU" && units !== "")) return stored;
-  const usual = CT.map(([name, center, width]): Preset => ({ name, window: { center, width, function: "LINEAR" } }));
+  const usual = preferred.map((window, k) => ({ name: window.explanation ?? `Preset ${k + 1}`, window: windowOf(window) }));
   return [...stored, ...usual];
 }
 

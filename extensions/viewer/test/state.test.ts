@@ -8,7 +8,7 @@ import { draggedWindow, initialState, reduce, sceneState, visiblePlanes } from "
 import type { Action, Subject, ViewerState } from "../src/state.ts";
 
 const GRID = gridOf([40, 64, 48], [[0, 0, 0.7, -16], [0, 0.5, 0, -22], [2.5, 0, 0, 10], [0, 0, 0, 1]]);
-const SUBJECT: Subject = { grid: GRID, planes: planesOf(GRID), window: { center: 40, width: 400, function: "LINEAR" } };
+const SUBJECT: Subject = { grid: GRID, planes: planesOf(GRID), window: { center: 40, width: 400, function: "LINEAR" }, interpolate: true };
 
 function after(...actions: Action[]): ViewerState {
   return actions.reduce((state, action) => reduce(state, action, SUBJECT), initialState(SUBJECT));
@@ -23,6 +23,16 @@ test("scrolling moves along the plane's own axis and stops at the ends", () => {
   assert.deepEqual(after({ type: "scroll", plane: "coronal", by: -3 }).voxel, [20, 29, 24]);
   assert.deepEqual(after({ type: "scroll", plane: "sagittal", by: 99 }).voxel, [20, 32, 47]);
   assert.deepEqual(after({ type: "scroll", plane: "axial", by: -99 }).voxel, [0, 32, 24]);
+});
+
+test("playing turns the slices of the active plane over, and begins again after the last", () => {
+  const state = after({ type: "activate", plane: "coronal" }, { type: "play" }, { type: "advance" });
+
+  assert.deepEqual([state.voxel, state.playing], [[20, 33, 24], true]);
+  const last = after({ type: "scroll", plane: "axial", by: 99 }, { type: "advance" });
+  assert.deepEqual(last.voxel, [0, 32, 24]);
+  assert.deepEqual(after({ type: "play" }, { type: "play" }).playing, false);
+  assert.deepEqual("playing" in sceneState(state), false);
 });
 
 test("moving outside the volume stays on its last voxel", () => {

@@ -30,14 +30,15 @@ test("the sigmoid is one half at its center and symmetric about it", () => {
   assert.ok(Math.abs(applyVoi(110, window) + applyVoi(90, window) - 1) < 1e-12);
 });
 
-test("stored windows come before the usual ones of CT, and only CT in HU has these", () => {
+test("stored windows come before those that the reader prefers", () => {
   const stored = [{ center: 50, width: 350, explanation: "ABDOMEN" }, { center: 0, width: 10 }];
+  const preferred = [{ center: -600, width: 1500, explanation: "Lung" }];
 
-  const names = presetsOf(stored, "CT", "HU").map(({ name }) => name);
+  const presets = presetsOf(stored, preferred);
 
-  assert.deepEqual(names, ["ABDOMEN", "Stored 2", "Soft tissue", "Lung", "Bone", "Brain"]);
-  assert.deepEqual(presetsOf([], "MR", ""), []);
-  assert.deepEqual(presetsOf([], "CT", "BQML"), []);
+  assert.deepEqual(presets.map(({ name }) => name), ["ABDOMEN", "Stored 2", "Lung"]);
+  assert.deepEqual(presets[2].window, { center: -600, width: 1500, function: "LINEAR" });
+  assert.deepEqual(presetsOf([]), []);
 });
 
 test("a window made from values leaves out the background and the outermost percent", () => {

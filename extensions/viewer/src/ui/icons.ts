@@ -11,6 +11,7 @@ const PATHS = {
   invert: ["M4 4h16v16H4z", "*M4 20 20 4v16z"],
   interpolate: ["M4 4h16v16H4z", "M9.33 4v16M14.66 4v16M4 9.33h16M4 14.66h16"],
   reset: ["M4.5 12a7.5 7.5 0 1 0 2.4-5.5L4.5 8.7", "M4.5 4v4.7h4.7"],
+  play: ["*M7 4.5v15L19.5 12z"],
   planes: ["M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4z", "M14.5 15h5M14.5 18.5h5"],
   chevron: ["M7 10l5 5 5-5"],
 } as const;

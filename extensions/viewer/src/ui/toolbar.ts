@@ -32,6 +32,7 @@ export class Toolbar {
   readonly #layouts = new Map<Layout, HTMLButtonElement>();
   readonly #invert = iconButton("invert", "Invert grey scale", "I");
   readonly #interpolate = iconButton("interpolate", "Show voxels as blocks", "B");
+  readonly #play = iconButton("play", "Play through the slices", "Space");
   readonly #select: HTMLSelectElement;
   readonly #presets: readonly Preset[];
 
@@ -61,6 +62,7 @@ export class Toolbar {
     this.#select.addEventListener("change", () => this.#chosen(dispatch));
     this.#invert.addEventListener("click", () => dispatch({ type: "invert" }));
     this.#interpolate.addEventListener("click", () => dispatch({ type: "interpolate" }));
+    this.#play.addEventListener("click", () => dispatch({ type: "play" }));
     const reset = iconButton("reset", "Reset view", "R");
     reset.addEventListener("click", () => dispatch({ type: "reset" }));
 
@@ -70,7 +72,7 @@ export class Toolbar {
       make("div", { class: "title" }, make("strong", { title }, title), make("span", { class: "badge" }, modality)),
       make("div", { class: "group tools", role: "group", "aria-label": "Tool" }, ...this.#tools.values()),
       make("label", { class: "choice" }, this.#select, icon("chevron")),
-      make("div", { class: "group looks", role: "group", "aria-label": "Look" }, this.#invert, this.#interpolate, reset),
+      make("div", { class: "group looks", role: "group", "aria-label": "Look" }, this.#invert, this.#interpolate, this.#play, reset),
       make("div", { class: "group switch", role: "group", "aria-label": "Layout" }, ...this.#layouts.values()),
     );
   }
@@ -81,6 +83,7 @@ export class Toolbar {
     for (const [layout, button] of this.#layouts) setAttribute(button, "aria-pressed", String(layout === shown));
     setAttribute(this.#invert, "aria-pressed", String(state.invert));
     setAttribute(this.#interpolate, "aria-pressed", String(!state.interpolate));
+    setAttribute(this.#play, "aria-pressed", String(state.playing));
     const { center, width, function: kind } = state.window;
     const preset = this.#presets.findIndex(
       ({ window }) => window.center === center && window.width === width && window.function === kind,
