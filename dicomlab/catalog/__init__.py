@@ -30,7 +30,7 @@ from dicomlab.catalog._json import (
     dicom_json,
     dicom_json_text,
 )
-from dicomlab.catalog._matching import values_of
+from dicomlab.catalog._matching import meets, values_of
 from dicomlab.catalog._native_xml import native_xml, read_native_xml
 from dicomlab.catalog._normal import NUMBER_VRS, name_forms, normal_form
 from dicomlab.catalog._part10 import BulkData, dataset_from_json, part10, read_dicom_json
@@ -111,6 +111,7 @@ __all__ = [
     "dicom_json_text",
     "instance_record",
     "level_record",
+    "meets",
     "name_forms",
     "native_xml",
     "normal_form",

@@ -25,7 +25,7 @@ from dicomlab.dicomweb._media_types import Chosen, Offer, choose, read_accept
 from dicomlab.dicomweb._multipart import Part, multipart, single
 from dicomlab.errors import NotFoundError, RequestError
 from dicomlab.pixels import FrameDescription
-from dicomlab.safety import ByteSource, MemoryBytes, read_header
+from dicomlab.safety import MemoryBytes, read_header
 from dicomlab.standard import Level, transfer_syntax
 
 Decode: TypeAlias = Callable[[bytes, FrameDescription], NDArray[np.generic]]
@@ -36,9 +36,9 @@ JSON: Final = "application/dicom+json"
 XML: Final = "application/dicom+xml"
 OCTETS: Final = "application/octet-stream"
 _PLAIN_JSON: Final = "application/json"
-_EXPLICIT_LE: Final = "1.2.840.10008.1.2.1"
+EXPLICIT_LE: Final = "1.2.840.10008.1.2.1"
 _MOST_FRAMES: Final = 10_000
-_COMPRESSED: Final[Mapping[str, str]] = {
+FRAME_MEDIA_TYPES: Final[Mapping[str, str]] = {
     "1.2.840.10008.1.2.4.50": "image/jpeg",
     "1.2.840.10008.1.2.4.51": "image/jpeg",
     "1.2.840.10008.1.2.4.57": "image/jpeg",
@@ -272,14 +272,14 @@ def _frame_numbers(text: str) -> list[int]:
 
 
 def _frame_offers(stored_uid: str, *, alone: bool) -> list[Offer]:
-    compressed = _COMPRESSED.get(stored_uid)
-    forms = [Offer(OCTETS, is_multipart=True, transfer_syntax_uids=(_EXPLICIT_LE,))]
+    compressed = FRAME_MEDIA_TYPES.get(stored_uid)
+    forms = [Offer(OCTETS, is_multipart=True, transfer_syntax_uids=(EXPLICIT_LE,))]
     if compressed is not None:
         forms.append(Offer(compressed, True, (stored_uid,), is_stored=True))
     elif transfer_syntax(stored_uid).is_encapsulated:
         forms = [Offer(OCTETS, True, (stored_uid,), is_stored=True)]
     else:
-        forms = [Offer(OCTETS, True, (_EXPLICIT_LE,), is_stored=True)]
+        forms = [Offer(OCTETS, True, (EXPLICIT_LE,), is_stored=True)]
     if alone:
         forms += [
             Offer(one.media_type, False, one.transfer_syntax_uids, one.is_stored) for one in forms
@@ -302,16 +302,3 @@ def _frame(stored: bytes, description: FrameDescription, chosen: Chosen, decode:
     if description.bits_allocated == 1:
         return np.packbits(values.astype(bool).ravel(), bitorder="little").tobytes()
     return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def stored_bytes(source: Browsable, uids: Mapping[str, str]) -> ByteSource:
-    """Return the bytes of one instance as they are stored.
-
-    Raises
-    ------
-    NotFoundError
-        There is none.
-    """
-    for _uid, stored in source.retrieve(_query(uids)):
-        return stored
-    raise _nothing(Level.IMAGE)
