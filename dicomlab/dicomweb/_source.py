@@ -39,8 +39,6 @@ from dicomlab.standard import AGGREGATES, LEVEL_KEYS, UNIQUE_KEY, Level, attribu
 
 _JSON: Final = "application/dicom+json"
 _STORED: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
-_DICOM: Final = f'{_STORED}, multipart/related; type="application/dicom"; q=0.9'
-_PIXELS: Final = ("7FE00008", "7FE00009", "7FE00010")
 _PAGE: Final = 1000
 _IN_MEMORY: Final = 32 << 20
 _FRAMES_KEPT: Final = 64
@@ -121,7 +119,8 @@ class DicomWebSource:
             attributes = JsonAttributes(document)
             uid = attributes.string("SOPInstanceUID") or ""
             where = f"{self._series_path(path)}/instances/{uid}"
-            has_pixels = any(key in document for key in _PIXELS)
+            # Some servers leave the pixels out of the attributes: how they are described stays.
+            has_pixels = all(key in attributes for key in ("Rows", "Columns", "BitsAllocated"))
             frames = self._frames(where, attributes) if has_pixels else None
             found.append(InstanceData(uid, attributes, frames))
         return sorted(found, key=lambda one: one.sop_instance_uid)
@@ -210,7 +209,7 @@ class DicomWebSource:
             offset += len(answers)
 
     def _retrieved(self, path: str) -> Iterator[tuple[str, ByteSource]]:
-        with self._transport.stream("GET", path, _DICOM) as answer:
+        with self._transport.stream("GET", path, _STORED) as answer:
             kind = answer.headers.get("content-type", "")
             if not is_multipart(kind):
                 raise PeerError(f"{self._transport.host} answers with something else than parts.")

@@ -1,10 +1,11 @@
-"""Our DICOMweb root, asked by dicomweb-client over HTTP."""
+"""Our DICOMweb root, asked by dicomweb-client; and our client, asking Orthanc's plugin."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pydicom
 import pytest
@@ -12,7 +13,16 @@ from dicomweb_client import DICOMwebClient
 
 from dicomlab import phantoms
 from dicomlab.archive import Archive
+from dicomlab.catalog import Query
+from dicomlab.dicomweb import DicomWebSource
+from dicomlab.errors import NotFoundError
 from dicomlab.server import serve
+from dicomlab.volume import volume
+from tests.conftest import peer_missing
+from tests.dicom_peers import orthanc
+from tests.peers import PeerMissingError, Peers
+
+PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +101,73 @@ def test_compressed_frames_come_as_they_are_stored(client, instances):
 
     (stored,) = pydicom.encaps.generate_frames(one.PixelData, number_of_frames=1)
     assert frame.rstrip(b"\0") == stored.rstrip(b"\0")
+
+
+@pytest.fixture(scope="module")
+def at_orthanc(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DicomWebSource]:
+    """Our client of an Orthanc that holds the same files."""
+    peers = Peers(missing=peer_missing, started=lambda _name: None)
+    if not PLUGIN.exists():
+        peers.missing(PeerMissingError("Orthanc's plugin is missing: package orthanc-dicomweb."))
+    place = tmp_path_factory.mktemp("orthanc")
+    with orthanc(peers, place, Plugins=[str(PLUGIN)], OverwriteInstances=True) as server:
+        address = f"http://127.0.0.1:{server.http_port}"
+        with httpx.Client(base_url=address, timeout=30) as client:
+            for path in sorted(folder.rglob("*.dcm")):
+                client.post("/instances", content=path.read_bytes()).raise_for_status()
+        with DicomWebSource(f"{address}/dicom-web") as source:
+            yield source
+
+
+@pytest.mark.parametrize(
+    ("level", "matches"),
+    [
+        ("study", {}),
+        ("study", {"ModalitiesInStudy": "PT"}),
+        ("study", {"PatientName": "*"}),
+        ("study", {"StudyDate": "19000101-"}),
+        ("series", {}),
+        ("series", {"Modality": ["CT", "MR"]}),
+        ("image", {}),
+        ("patient", {}),
+    ],
+)
+def test_orthanc_answers_as_our_archive_does(at_orthanc, folder, tmp_path, level, matches):
+    query = Query.of(level, matches)
+    key = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID",
+           "image": "SOPInstanceUID", "patient": "PatientID"}[level]  # fmt: skip
+    with Archive.open(tmp_path / "archive") as archive:
+        archive.import_([folder])
+        expected = {str(one[key]): one for one in archive.records(query)}
+
+    found = {str(one[key]): one for one in at_orthanc.records(query)}
+
+    assert found.keys() == expected.keys() != set()
+    for uid, one in found.items():
+        for keyword in ("PatientID", "PatientName", "StudyDate", "Modality", "InstanceNumber"):
+            assert one.get(keyword) == expected[uid].get(keyword), keyword
+
+
+def test_what_orthanc_gives_is_what_it_was_given(at_orthanc, instances):
+    study = next(one for one in instances.values() if one.Modality == "PT").StudyInstanceUID
+
+    given = dict(at_orthanc.retrieve(Query("study", StudyInstanceUID=study)))
+
+    expected = {uid for uid, one in instances.items() if one.StudyInstanceUID == study}
+    assert given.keys() == expected
+
+
+def test_a_volume_opens_at_orthanc_without_fetching_its_files(at_orthanc, instances):
+    for modality in ("PT", "MR"):
+        some = [one for one in instances.values() if one.Modality == modality]
+        opened = volume(at_orthanc.instances(some[0].SeriesInstanceUID))
+
+        by_uid = {one.SOPInstanceUID: one for one in some}
+        for place, uid in enumerate(opened.sop_instance_uids):
+            assert np.array_equal(opened.reader.read(place), by_uid[uid].pixel_array)
+
+
+def test_what_orthanc_does_not_have_is_not_found(at_orthanc):
+    with pytest.raises(NotFoundError):
+        at_orthanc.instances("1.2.3")
+    assert list(at_orthanc.records(Query("study", StudyInstanceUID="1.2.3"))) == []
