@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike, fspath
-from typing import Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import pandas as pd
 
@@ -21,6 +21,9 @@ from dicomlab.errors import IncompleteError, NotFoundError, UnsupportedError
 from dicomlab.media import ExportReport, FolderSource, ScanReport, open_folder
 from dicomlab.media import export as export_to
 from dicomlab.standard import UNIQUE_KEY, Level, attribute
+
+if TYPE_CHECKING:
+    from dicomlab.dicomweb import DicomWebSource
 
 PathOrText: TypeAlias = str | PathLike[str]
 
@@ -387,6 +390,25 @@ class Peer:
         return f"<{type(self).__name__}: {self.source.remote}>"
 
 
+class WebPeer(Collection):
+    """A DICOMweb server: its studies are found, opened and fetched like those of an archive."""
+
+    source: DicomWebSource
+
+    def __init__(self, source: DicomWebSource) -> None:
+        super().__init__(source)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+
 @contextmanager
 def _bar(label: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show progress in a terminal or a notebook, nothing elsewhere."""
@@ -451,12 +473,13 @@ def connect(
     location: str,
     *,
     aet: str | None = None,
+    auth: str | tuple[str, str] | None = None,
     timeout_s: float = 40.0,
     max_pdu: int = 16384,
     transfer_syntaxes: Sequence[str] = (),
     tls: ssl.SSLContext | None = None,
-) -> Peer:
-    """Return a PACS or other application entity by its address, or by its configured name.
+) -> Peer | WebPeer:
+    """Return a PACS, other application entity or DICOMweb server by its address or name.
 
     Nothing is sent yet.
 
@@ -464,9 +487,12 @@ def connect(
     ----------
     location
         ``dicom://AET@host:port``, ``dicoms://AET@host:port`` for a secured link, or the name of a
-        table in ``peers`` of ``config.toml``.
+        table in ``peers`` of ``config.toml``; ``https://host/dicom-web`` or the name of a table in
+        ``dicomweb`` for a DICOMweb server, which takes `auth` and `timeout_s` only.
     aet
         Our own AE title; by default the configured one, or ``DICOMLAB``.
+    auth
+        For DICOMweb: a bearer token, or user and password; by default what is configured.
     timeout_s
         How long the peer may be silent.
     max_pdu
@@ -483,6 +509,10 @@ def connect(
     RefusedError
         No peer of this name is configured.
     """
+    from dicomlab.dicomweb import is_web, web_source  # noqa: PLC0415  HTTP is slow to import
+
+    if is_web(location):
+        return WebPeer(web_source(location, auth=auth, timeout_s=timeout_s))
     remote = remote_ae(
         location, aet=aet, timeout_s=timeout_s, max_pdu=max_pdu,
         transfer_syntaxes=transfer_syntaxes, tls=tls,

@@ -84,24 +84,44 @@ def archive_option(function: Callable[..., T]) -> Callable[..., T]:
 
 
 def collection_of(source: str | None, archive: ArchiveChoice) -> Collection:
-    """Return what a SOURCE names: a path, or by default the archive."""
+    """Return what a SOURCE names: a path or DICOMweb server, or by default the archive."""
+    from dicomlab._face import WebPeer, connect  # noqa: PLC0415
     from dicomlab._face import open as open_path  # noqa: PLC0415
 
     if source is None:
         return archive.open()
     if not source.strip():
         raise click.UsageError("SOURCE is empty; leave it away for the archive.")
+    if _is_web(source):
+        server = connect(source)
+        assert isinstance(server, WebPeer)
+        click.get_current_context().call_on_close(server.close)
+        return server
     return open_path(source)
 
 
 def peer_of(location: str, aet: str | None, timeout_s: float) -> Peer:
     """Return the peer that an address or a configured name means."""
-    from dicomlab._face import connect  # noqa: PLC0415
+    from dicomlab._face import WebPeer, connect  # noqa: PLC0415
 
     try:
-        return connect(location, aet=aet, timeout_s=timeout_s)
+        peer = connect(location, aet=aet, timeout_s=timeout_s)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if isinstance(peer, WebPeer):
+        raise click.UsageError("A DICOMweb server has no AE title: use dicomlab find.")
+    return peer
+
+
+def _is_web(source: str) -> bool:
+    """Return whether a SOURCE is a DICOMweb server: an address, or a name configured so."""
+    if source.startswith(("http://", "https://")):
+        return True
+    if "/" in source or Path(source).exists():
+        return False
+    from dicomlab import config  # noqa: PLC0415
+
+    return config.is_set() and source in config.load().dicomweb
 
 
 def is_peer(source: str | None) -> bool:

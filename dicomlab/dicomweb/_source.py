@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, Unpack
 
 from dicomlab.catalog import (
     AnyOf,
@@ -30,7 +30,7 @@ from dicomlab.catalog import (
     value_of,
 )
 from dicomlab.dicomweb._parts import IncomingPart, media_type, read_parts
-from dicomlab.dicomweb._transport import Transport, body_blocks, is_multipart
+from dicomlab.dicomweb._transport import Transport, TransportOptions, body_blocks, is_multipart
 from dicomlab.dicomweb._wado import EXPLICIT_LE, FRAME_MEDIA_TYPES, OCTETS
 from dicomlab.errors import IncompleteError, NonConformantError, NotFoundError, PeerError
 from dicomlab.pixels import FrameDescription, can_decode
@@ -62,8 +62,8 @@ class DicomWebSource:
         Those of `Transport`: who we are, whom we trust, how patient and how many we are.
     """
 
-    def __init__(self, root: str, **options: object) -> None:
-        self._transport = Transport(root, **options)  # type: ignore[arg-type]
+    def __init__(self, root: str, **options: Unpack[TransportOptions]) -> None:
+        self._transport = Transport(root, **options)
         self._as_stored: dict[str, bool] = {}
 
     def records(self, query: Query) -> Iterator[Record]:
@@ -195,6 +195,10 @@ class DicomWebSource:
                 body = answer.read() or b"[]"
                 is_cut = answer.headers.get("warning", "").startswith("299")
             answers = [_record(query, JsonAttributes(one)) for one in self._read(body)]
+            if not all(isinstance(one[unique], str) for one in answers):
+                raise PeerError(
+                    f"{self._transport.host} answers a search without {unique} (PS3.18 10.6.3)."
+                )
             fresh = [one for one in answers if str(one[unique]) not in seen]
             seen.update(str(one[unique]) for one in fresh)
             yield from (one for one in fresh if _meets(query, search.left, one))

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,6 +18,20 @@ MOST_SOCKETS: Final = 50
 """A retrieve opens no more connections than these."""
 _TIMEOUT_S: Final = 40.0
 _TOLD: Final = 200
+
+
+class TransportOptions(TypedDict, total=False):
+    """The options of `Transport`, as keyword arguments."""
+
+    user: str | None
+    password: str | None
+    token: str | None
+    ca_file: str | Path | None
+    certificate: str | Path | None
+    key: str | Path | None
+    key_password: str | None
+    timeout_s: float
+    sockets: int
 
 
 class Transport:
@@ -33,7 +47,7 @@ class Transport:
         For HTTP Bearer.
     ca_file
         Certificates to trust instead of the system's.
-    certificate, key
+    certificate, key, key_password
         Our own, for mutual TLS.
     timeout_s
         How long a server may be silent.
@@ -51,6 +65,7 @@ class Transport:
         ca_file: str | Path | None = None,
         certificate: str | Path | None = None,
         key: str | Path | None = None,
+        key_password: str | None = None,
         timeout_s: float = _TIMEOUT_S,
         sockets: int = 8,
     ) -> None:
@@ -69,7 +84,7 @@ class Transport:
         if ca_file is not None or certificate is not None:
             verify = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
             if certificate is not None:
-                verify.load_cert_chain(certificate, key)
+                verify.load_cert_chain(certificate, key, key_password)
         self._http = httpx.Client(
             auth=None if user is None else httpx.BasicAuth(user, password or ""),
             headers={} if token is None else {"Authorization": f"Bearer {token}"},
