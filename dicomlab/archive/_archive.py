@@ -20,6 +20,7 @@ from dicomlab.archive._notes import Terms
 from dicomlab.archive._place import Place, find_place
 from dicomlab.archive._quarantine import Quarantine
 from dicomlab.archive._quarantine_files import QuarantineFiles
+from dicomlab.archive._receive import Receiver
 from dicomlab.archive._report import ImportReport
 from dicomlab.archive._room import Room
 from dicomlab.archive._schema import TABLES, content
@@ -259,11 +260,13 @@ class Archive:
         terms: Terms,
         progress: Callable[[ImportProgress], None] | None = None,
     ) -> ImportReport:
-        used = 0 if self._quota_bytes is None else self._used_bytes()
-        room = Room(self._store.staging, used, self._quota_bytes)
         return import_files(
-            self._database, self._store, self._quarantine, walk, terms, progress, room
+            self._database, self._store, self._quarantine, walk, terms, progress, self._room()
         )
+
+    def _room(self) -> Room:
+        used = 0 if self._quota_bytes is None else self._used_bytes()
+        return Room(self._store.staging, used, self._quota_bytes)
 
     def delete(
         self,
@@ -304,6 +307,20 @@ class Archive:
         return delete_all(
             self._database, self._store, level, uids, dry_run=dry_run, progress=progress
         )
+
+    def receiver(self) -> Receiver:
+        """Return what takes instances one by one, from several threads; close it afterwards.
+
+        An instance is accepted as `import_` accepts it, and durable when its `Arrival.finish`
+        returns: those that come at the same time are made so together. What is refused goes to
+        `quarantine`.
+
+        Raises
+        ------
+        StorageError
+            The archive's folder or index cannot be used.
+        """
+        return Receiver(self._database, self._store, self._quarantine, self._room())
 
     def study_sizes(self) -> dict[str, int]:
         """Return how many bytes the files of each study take, by Study Instance UID.

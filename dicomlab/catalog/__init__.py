@@ -46,6 +46,7 @@ from dicomlab.catalog._records import (
     value_of,
 )
 from dicomlab.catalog._source import (
+    Arriving,
     Finds,
     FrameLocation,
     Frames,
@@ -57,6 +58,8 @@ from dicomlab.catalog._source import (
     Retrieves,
     Scalar,
     Source,
+    Stored,
+    Stores,
     Value,
 )
 from dicomlab.safety import Attributes
@@ -66,6 +69,7 @@ __all__ = [
     "NUMBER_VRS",
     "OWN_KEYS",
     "AnyOf",
+    "Arriving",
     "Attributes",
     "Browsable",
     "BulkData",
@@ -99,7 +103,9 @@ __all__ = [
     "Scalar",
     "Series",
     "Source",
+    "Stored",
     "StoredFrames",
+    "Stores",
     "Study",
     "Universal",
     "Value",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
@@ -119,6 +120,37 @@ class Retrieves(Protocol):
 
     def retrieve(self, query: Query) -> Iterator[tuple[str, ByteSource]]:
         """Yield SOP Instance UID and bytes (a Part 10 file) of each instance that matches."""
+
+
+class Stored(StrEnum):
+    """What became of an instance that is durable now."""
+
+    NEW = "new"
+    ALREADY_THERE = "already there"
+    OTHER_CONTENT = "same UID, other content"
+
+
+@runtime_checkable
+class Arriving(Protocol):
+    """One instance on its way into a store."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take some more bytes of a Part 10 file."""
+
+    def finish(
+        self, *, sop_class_uid: str | None = None, sop_instance_uid: str | None = None
+    ) -> Stored:
+        """Check the instance, make it durable, and only then return."""
+
+    def abandon(self) -> None:
+        """Forget what came; after `finish` there is nothing to forget."""
+
+
+class Stores(Protocol):
+    """Takes instances, from any thread: what it says is stored is durable."""
+
+    def begin(self, origin: str = ...) -> Arriving:
+        """Return what takes one instance."""
 
 
 class Source(Finds, Retrieves, Protocol):

@@ -145,10 +145,9 @@ def decode(data: bytes, syntax: str) -> Header:
     NonConformantError, HostileInputError
         It cannot be read.
     """
-    return read_header(file_prefix(syntax) + data)
+    return read_header(_prefix(syntax) + data)
 
 
-@lru_cache(maxsize=256)
 def file_prefix(syntax: str, sop_class_uid: str = "", sop_instance_uid: str = "") -> bytes:
     """Return preamble and File Meta Information (PS3.10 7.1) for a data set.
 
@@ -161,6 +160,9 @@ def file_prefix(syntax: str, sop_class_uid: str = "", sop_instance_uid: str = ""
     body += _meta(0x0010, b"UI", _uid(syntax))
     body += _meta(0x0012, b"UI", _uid(IMPLEMENTATION_CLASS_UID))
     return bytes(128) + b"DICM" + _meta(0x0000, b"UL", struct.pack("<I", len(body))) + body
+
+
+_prefix = lru_cache(maxsize=64)(file_prefix)
 
 
 def _meta(element: int, vr: bytes, value: bytes) -> bytes:

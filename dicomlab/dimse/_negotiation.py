@@ -272,6 +272,8 @@ def _user_information(max_pdu: int, roles: Mapping[str, Role]) -> list[Any]:
     version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     items: list[Any] = [length, implementation, version]
     for uid, role in roles.items():
+        if not role.scu and not role.scp:
+            continue  # not answered at all: neither role is the requestor's
         selection = SCP_SCU_RoleSelectionNegotiation()
         selection.sop_class_uid = UID(uid)
         selection.scu_role, selection.scp_role = role.scu, role.scp
