@@ -168,6 +168,8 @@ class Instance(_Handle):
         described = FrameDescription.from_attributes(one.attributes, syntax)
         return decode_frame(encoded, described, number=frame)
 
+    read = _verbs.read
+
     def dataset(self) -> Dataset:
         """Return the whole instance as a pydicom data set."""
         import pydicom  # noqa: PLC0415  slow to import, and most handles never need it

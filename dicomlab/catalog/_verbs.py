@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 if TYPE_CHECKING:
-    from dicomlab.catalog._handles import Series
+    from dicomlab.catalog._handles import Instance, Series
+    from dicomlab.iod import DerivedObject
     from dicomlab.volume import Origin, RemedyOptions, Volume
     from dicomlab.widgets import VolumeViewer
 
@@ -38,6 +39,16 @@ def volume(series: Series, **remedies: Unpack[RemedyOptions]) -> Volume:
 def _origin(series: Series) -> Origin:
     """Return what gives the instances of the series, when they are asked for."""
     return partial(series.source.instances, series.uid)
+
+
+def read(instance: Instance) -> DerivedObject:
+    """Return a derived object as what its class says: a segmentation, a report, and so on.
+
+    See `dicomlab.iod.read_object`.
+    """
+    from dicomlab.iod import read_object  # noqa: PLC0415
+
+    return read_object(instance)
 
 
 def view(

@@ -1,7 +1,8 @@
 """Derived objects: what was found in images, read and written, on highdicom."""
 
-from dicomlab.iod._codes import Code
+from dicomlab.iod._codes import NO_UNITS, Code
 from dicomlab.iod._content import ContentItem, InstanceReference
+from dicomlab.iod._derived_series import write_derived_series
 from dicomlab.iod._dose import (
     DoseVolumeHistogram,
     dose_volume_histogram,
@@ -18,7 +19,9 @@ from dicomlab.iod._key_objects import (
     write_key_objects,
 )
 from dicomlab.iod._load import Loadable, load
-from dicomlab.iod._origin import DICOMLAB, Equipment, Source
+from dicomlab.iod._object import DerivedObject, read_object
+from dicomlab.iod._on_grid import Placed
+from dicomlab.iod._origin import DICOMLAB, Equipment, Source, WriteOptions
 from dicomlab.iod._parametric_map import read_parametric_map, write_parametric_map
 from dicomlab.iod._registration import Registration, read_registration, write_registration
 from dicomlab.iod._report import Measurement, MeasurementGroup, Report, read_report
@@ -30,43 +33,51 @@ from dicomlab.iod._segmentation import (
 )
 from dicomlab.iod._structures import Contour, Roi, StructureSet, read_structure_set
 from dicomlab.iod._write_report import write_report
-from dicomlab.iod._write_segmentation import write_segmentation
+from dicomlab.iod._write_segmentation import Masks, SegmentationOptions, write_segmentation
 from dicomlab.iod._write_structures import write_structure_set
 
 __all__ = [
     "DICOMLAB",
     "FOR_RESEARCH",
     "FOR_TEACHING",
+    "NO_UNITS",
     "OF_INTEREST",
     "Code",
     "ContentItem",
     "Contour",
+    "DerivedObject",
     "DoseVolumeHistogram",
     "Equipment",
     "InstanceReference",
     "KeyObject",
     "KeyObjectSelection",
     "Loadable",
+    "Masks",
     "Measurement",
     "MeasurementGroup",
+    "Placed",
     "Registration",
     "Report",
     "Roi",
     "Segment",
     "Segmentation",
+    "SegmentationOptions",
     "SegmentationType",
     "Source",
     "StructureSet",
+    "WriteOptions",
     "dose_volume_histogram",
     "load",
     "read_dose",
     "read_dose_volume_histograms",
     "read_key_objects",
+    "read_object",
     "read_parametric_map",
     "read_registration",
     "read_report",
     "read_segmentation",
     "read_structure_set",
+    "write_derived_series",
     "write_key_objects",
     "write_parametric_map",
     "write_registration",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypedDict, cast
 from uuid import uuid4
 
 import numpy as np
@@ -42,6 +42,15 @@ class Equipment:
 
 
 DICOMLAB = Equipment()
+
+
+class WriteOptions(TypedDict, total=False):
+    """What every writer of one instance takes, as keyword arguments."""
+
+    source: Source | None
+    series_description: str
+    series_number: int
+    equipment: Equipment
 
 
 def new_uid() -> str:

@@ -15,6 +15,7 @@ from dicomlab.errors import UnsupportedError
 from dicomlab.iod._codes import NO_UNITS, Code
 from dicomlab.iod._load import Loadable, Loaded, load
 from dicomlab.iod._made import copy_body_part
+from dicomlab.iod._on_grid import Placed, on_grid
 from dicomlab.iod._origin import (
     DICOMLAB,
     Equipment,
@@ -94,7 +95,7 @@ def _quantities(mapping: Attributes | None) -> Iterator[Code]:
 
 def write_parametric_map(
     volume: Volume,
-    values: ArrayLike,
+    values: ArrayLike | Placed,
     *,
     units: Code = NO_UNITS,
     quantity: Code | None = None,
@@ -111,8 +112,8 @@ def write_parametric_map(
     volume
         What the numbers were computed from; its instances are referred to.
     values
-        NumPy or Dask, shape (slice, row, column): float32 and float64 stay what they are, all else
-        becomes float32.
+        NumPy, Dask or ITK, shape (slice, row, column): float32 and float64 stay what they are,
+        all else becomes float32.
     units
         Of the values, in UCUM.
     quantity
@@ -130,7 +131,7 @@ def write_parametric_map(
     ValueError
         The shape is not that of the volume, or no value is finite.
     """
-    numbers = np.asarray(values)
+    numbers = on_grid(values, volume.grid)
     if numbers.dtype not in (np.float32, np.float64):
         numbers = numbers.astype(np.float32)
     if numbers.shape != volume.shape:

@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from pydicom import Dataset
 
 from dicomlab.iod._codes import ANATOMICAL_STRUCTURE, TISSUE
+from dicomlab.iod._on_grid import Placed, on_grid
 from dicomlab.iod._origin import (
     DICOMLAB,
     Equipment,
     Source,
+    WriteOptions,
     in_frame_order,
     new_uid,
     source_datasets,
@@ -22,8 +24,14 @@ from dicomlab.iod._origin import (
 from dicomlab.iod._segmentation import Segment, SegmentationType
 from dicomlab.volume import Volume
 
-Masks: TypeAlias = ArrayLike
+Masks: TypeAlias = ArrayLike | Placed
 """Label numbers or one mask, shape (slice, row, column), or one mask a segment before that."""
+
+
+class SegmentationOptions(WriteOptions, total=False):
+    """What `write_segmentation` takes besides, as keyword arguments."""
+
+    type: SegmentationType | str | None
 
 
 def write_segmentation(
@@ -44,9 +52,9 @@ def write_segmentation(
     volume
         What was segmented; its instances are referred to.
     masks
-        On the grid of the volume, NumPy or Dask: whole numbers, 0 for no segment, shape (slice,
-        row, column); or a mask for each segment, shape (segment, slice, row, column), which may
-        overlap. Floating point numbers from 0 to 1 are fractions.
+        On the grid of the volume, NumPy, Dask or ITK: whole numbers, 0 for no segment, shape
+        (slice, row, column); or a mask for each segment, shape (segment, slice, row, column),
+        which may overlap. Floating point numbers from 0 to 1 are fractions.
     segments
         What the segments are, or their labels; the first one is number 1. Without it each label
         gets a number for a name.
@@ -65,7 +73,7 @@ def write_segmentation(
     ValueError
         Shape, type or values of the masks are not as above, or name segments that are not given.
     """
-    values = np.asarray(masks)
+    values = on_grid(masks, volume.grid)
     if values.dtype == bool:
         values = values.astype(np.uint8)
     chosen = _type(values, type)

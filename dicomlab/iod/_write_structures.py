@@ -10,6 +10,7 @@ from pydicom import Dataset
 
 from dicomlab.geometry import Grid, mask_outlines
 from dicomlab.iod._made import IMPLICIT_VR_LITTLE_ENDIAN, decimal, derived, reference
+from dicomlab.iod._on_grid import Placed, on_grid
 from dicomlab.iod._origin import DICOMLAB, Equipment, Source, new_uid, source_datasets
 from dicomlab.iod._structures import RT_STRUCTURE_SET
 from dicomlab.volume import Volume
@@ -23,7 +24,7 @@ _STUDY_COMPONENT_MANAGEMENT = "1.2.840.10008.3.1.2.3.1"
 
 def write_structure_set(
     volume: Volume,
-    masks: Mapping[str, ArrayLike],
+    masks: Mapping[str, ArrayLike | Placed],
     *,
     label: str = "dicomlab",
     interpreted_types: Mapping[str, str] | None = None,
@@ -88,7 +89,7 @@ def write_structure_set(
     made.RTROIObservationsSequence = []
     types = interpreted_types or {}
     for number, (name, mask) in enumerate(masks.items(), 1):
-        values = np.asarray(mask) != 0
+        values = on_grid(mask, volume.grid) != 0
         if values.shape != volume.shape:
             raise ValueError(f"a mask has shape {values.shape}, the volume {volume.shape}")
         if not 0 < len(name) <= _NAME_CHARACTERS:

@@ -150,6 +150,11 @@ class Volume:
     to_omezarr = _verbs.to_omezarr
     from_omezarr = staticmethod(_verbs.from_omezarr)
     view = _verbs.view
+    to_segmentation = _verbs.to_segmentation
+    to_structure_set = _verbs.to_structure_set
+    to_parametric_map = _verbs.to_parametric_map
+    to_report = _verbs.to_report
+    to_series = _verbs.to_series
 
     @property
     def shape(self) -> tuple[int, int, int]:

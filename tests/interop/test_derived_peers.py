@@ -161,3 +161,20 @@ def test_real_parametric_maps_are_what_pydicom_reads(real_data):
         found = read_parametric_map(folder / name, slice_spacing_mm=1.0)
         expected = pydicom.dcmread(folder / name).pixel_array
         np.testing.assert_array_equal(found.compute(), expected.reshape(found.shape))
+
+
+@pytest.mark.parametrize("make", [phantoms.thorax_ct, phantoms.thorax_pet, phantoms.head_mr])
+def test_a_derived_series_has_no_finding(peers, make, tmp_path):
+    """Of each class, whole numbers and others; an MR has no rescale in its module, and says so."""
+    phantoms.write(make(slices=2, rows=16), tmp_path / "source")
+    volume = series_of(tmp_path / "source").volume()
+    values = volume.compute()
+
+    for number, result in enumerate((values, values / 3.0)):
+        for one in volume.to_series(result, description="Computed"):
+            found = [
+                line
+                for line in findings(peers, one, tmp_path / f"{number}.dcm")
+                if "Rescale" not in line or make is not phantoms.head_mr
+            ]
+            assert found == []

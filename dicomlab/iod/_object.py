@@ -1,0 +1,57 @@
+"""Any derived object, opened by what its SOP Class says it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from dicomlab.errors import UnsupportedError
+from dicomlab.iod._dose import RT_DOSE, read_dose
+from dicomlab.iod._key_objects import (
+    KEY_OBJECT_SELECTION,
+    KeyObjectSelection,
+    read_key_objects,
+)
+from dicomlab.iod._load import Loadable, Loaded, load
+from dicomlab.iod._parametric_map import PARAMETRIC_MAP, read_parametric_map
+from dicomlab.iod._registration import SPATIAL_REGISTRATION, Registration, read_registration
+from dicomlab.iod._report import Report, read_report
+from dicomlab.iod._segmentation import SEGMENTATION_CLASSES, Segmentation, read_segmentation
+from dicomlab.iod._structures import RT_STRUCTURE_SET, StructureSet, read_structure_set
+from dicomlab.standard import sop_class_name
+from dicomlab.volume import Volume
+
+DerivedObject: TypeAlias = (
+    Segmentation | StructureSet | Report | KeyObjectSelection | Registration | Volume
+)
+"""What `read_object` gives; doses and parametric maps are volumes."""
+
+_REPORTS = "1.2.840.10008.5.1.4.1.1.88."
+_READERS: Mapping[str, Callable[[Loaded], DerivedObject]] = {
+    **dict.fromkeys(SEGMENTATION_CLASSES, read_segmentation),
+    RT_STRUCTURE_SET: read_structure_set,
+    RT_DOSE: read_dose,
+    KEY_OBJECT_SELECTION: read_key_objects,
+    PARAMETRIC_MAP: read_parametric_map,
+    SPATIAL_REGISTRATION: read_registration,
+}
+
+
+def read_object(what: Loadable) -> DerivedObject:
+    """Return a derived object as what its SOP Class says it is.
+
+    Raises
+    ------
+    UnsupportedError
+        There is no reader for the class: images open as volumes or frame by frame.
+    """
+    loaded = load(what)
+    uid = loaded.sop_class_uid
+    reader = _READERS.get(uid) or (read_report if uid.startswith(_REPORTS) else None)
+    if reader is None:
+        raise UnsupportedError(
+            f"Instance {loaded.sop_instance_uid} is of SOP Class {sop_class_name(uid) or 'none'}, "
+            "which is no derived object. Open images with series.volume() or instance.pixels().",
+            sop_class_uid=uid,
+        )
+    return reader(loaded)
