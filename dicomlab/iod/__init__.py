@@ -3,6 +3,7 @@
 from dicomlab.iod._codes import NO_UNITS, Code
 from dicomlab.iod._content import ContentItem, InstanceReference
 from dicomlab.iod._derived_series import write_derived_series
+from dicomlab.iod._document import EncapsulatedDocument, read_document, write_document
 from dicomlab.iod._dose import (
     DoseVolumeHistogram,
     dose_volume_histogram,
@@ -31,7 +32,9 @@ from dicomlab.iod._segmentation import (
     SegmentationType,
     read_segmentation,
 )
+from dicomlab.iod._spectroscopy import RawDescription, Spectra, describe_raw, read_spectra
 from dicomlab.iod._structures import Contour, Roi, StructureSet, read_structure_set
+from dicomlab.iod._waveform import Waveform, WaveformChannel, WaveformGroup, read_waveform
 from dicomlab.iod._write_report import write_report
 from dicomlab.iod._write_segmentation import Masks, SegmentationOptions, write_segmentation
 from dicomlab.iod._write_structures import write_structure_set
@@ -47,6 +50,7 @@ __all__ = [
     "Contour",
     "DerivedObject",
     "DoseVolumeHistogram",
+    "EncapsulatedDocument",
     "Equipment",
     "InstanceReference",
     "KeyObject",
@@ -56,6 +60,7 @@ __all__ = [
     "Measurement",
     "MeasurementGroup",
     "Placed",
+    "RawDescription",
     "Registration",
     "Report",
     "Roi",
@@ -64,10 +69,16 @@ __all__ = [
     "SegmentationOptions",
     "SegmentationType",
     "Source",
+    "Spectra",
     "StructureSet",
+    "Waveform",
+    "WaveformChannel",
+    "WaveformGroup",
     "WriteOptions",
+    "describe_raw",
     "dose_volume_histogram",
     "load",
+    "read_document",
     "read_dose",
     "read_dose_volume_histograms",
     "read_key_objects",
@@ -76,8 +87,11 @@ __all__ = [
     "read_registration",
     "read_report",
     "read_segmentation",
+    "read_spectra",
     "read_structure_set",
+    "read_waveform",
     "write_derived_series",
+    "write_document",
     "write_key_objects",
     "write_parametric_map",
     "write_registration",

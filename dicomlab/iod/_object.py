@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from dicomlab.errors import UnsupportedError
+from dicomlab.iod._document import EncapsulatedDocument, read_document
 from dicomlab.iod._dose import RT_DOSE, read_dose
 from dicomlab.iod._key_objects import (
     KEY_OBJECT_SELECTION,
@@ -17,16 +18,25 @@ from dicomlab.iod._parametric_map import PARAMETRIC_MAP, read_parametric_map
 from dicomlab.iod._registration import SPATIAL_REGISTRATION, Registration, read_registration
 from dicomlab.iod._report import Report, read_report
 from dicomlab.iod._segmentation import SEGMENTATION_CLASSES, Segmentation, read_segmentation
+from dicomlab.iod._spectroscopy import MR_SPECTROSCOPY, Spectra, read_spectra
 from dicomlab.iod._structures import RT_STRUCTURE_SET, StructureSet, read_structure_set
+from dicomlab.iod._waveform import Waveform, read_waveform
 from dicomlab.standard import sop_class_name
 from dicomlab.volume import Volume
 
 DerivedObject: TypeAlias = (
-    Segmentation | StructureSet | Report | KeyObjectSelection | Registration | Volume
+    Segmentation
+    | StructureSet
+    | Report
+    | KeyObjectSelection
+    | Registration
+    | Volume
+    | Waveform
+    | EncapsulatedDocument
+    | Spectra
 )
 """What `read_object` gives; doses and parametric maps are volumes."""
 
-_REPORTS = "1.2.840.10008.5.1.4.1.1.88."
 _READERS: Mapping[str, Callable[[Loaded], DerivedObject]] = {
     **dict.fromkeys(SEGMENTATION_CLASSES, read_segmentation),
     RT_STRUCTURE_SET: read_structure_set,
@@ -34,7 +44,14 @@ _READERS: Mapping[str, Callable[[Loaded], DerivedObject]] = {
     KEY_OBJECT_SELECTION: read_key_objects,
     PARAMETRIC_MAP: read_parametric_map,
     SPATIAL_REGISTRATION: read_registration,
+    MR_SPECTROSCOPY: read_spectra,
 }
+_ROOTS: Mapping[str, Callable[[Loaded], DerivedObject]] = {
+    "1.2.840.10008.5.1.4.1.1.9.": read_waveform,
+    "1.2.840.10008.5.1.4.1.1.88.": read_report,
+    "1.2.840.10008.5.1.4.1.1.104.": read_document,
+}
+"""Families of classes that are read alike."""
 
 
 def read_object(what: Loadable) -> DerivedObject:
@@ -47,7 +64,9 @@ def read_object(what: Loadable) -> DerivedObject:
     """
     loaded = load(what)
     uid = loaded.sop_class_uid
-    reader = _READERS.get(uid) or (read_report if uid.startswith(_REPORTS) else None)
+    reader = _READERS.get(uid) or next(
+        (read for root, read in _ROOTS.items() if uid.startswith(root)), None
+    )
     if reader is None:
         raise UnsupportedError(
             f"Instance {loaded.sop_instance_uid} is of SOP Class {sop_class_name(uid) or 'none'}, "
