@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Folder,
         Peer,
         connect,
+        node,
         open,  # noqa: A004
         open_archive,
     )
@@ -34,6 +35,7 @@ _HOMES = {
     "Study": "catalog",
     "Volume": "volume",
     "connect": "_face",
+    "node": "_face",
     "open": "_face",
     "open_archive": "_face",
 }
@@ -52,6 +54,7 @@ __all__ = [
     "connect",
     "datasets",
     "errors",
+    "node",
     "open",
     "open_archive",
     "phantoms",

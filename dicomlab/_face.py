@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import atexit
 import ssl
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
+from functools import lru_cache
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import pandas as pd
 
+from dicomlab import config
 from dicomlab.archive import Archive as Store
 from dicomlab.archive import DeleteReport, ImportProgress, ImportReport
 from dicomlab.archive import Quarantine as Refused
-from dicomlab.catalog import Browsable, Instance, Match, Query, Record, Series, Study
+from dicomlab.catalog import Browsable, Instance, Match, Query, Record, Series, Stores, Study
+from dicomlab.dimse import (
+    STORED_SYNTAXES,
+    Node,
+    Pull,
+    PullReport,
+    Push,
+    PushReport,
+    Service,
+    Wanted,
+    configured_peers,
+    remote_ae,
+)
 from dicomlab.dimse import Peer as RemotePeer
-from dicomlab.dimse import remote_ae
 from dicomlab.errors import IncompleteError, NotFoundError, UnsupportedError
+from dicomlab.journal import Job, Journal, Task
 from dicomlab.media import ExportReport, FolderSource, ScanReport, open_folder
 from dicomlab.media import export as export_to
 from dicomlab.standard import UNIQUE_KEY, Level, attribute
@@ -26,6 +43,7 @@ if TYPE_CHECKING:
     from dicomlab.dicomweb import DicomWebSource
 
 PathOrText: TypeAlias = str | PathLike[str]
+_T = TypeVar("_T")
 
 COLUMNS: dict[Level, tuple[str, ...]] = {
     Level.PATIENT: (
@@ -302,6 +320,109 @@ class Archive(Collection):
         with _bar("deleting", found.lower()) as update:
             return self.source.delete(uids, level=found, dry_run=dry_run, progress=update)
 
+    def pull(
+        self,
+        peer: Peer,
+        wanted: pd.DataFrame | Iterable[str],
+        *,
+        through: Callable[[Stores], Stores] | None = None,
+        node: Node | None = None,
+        wait: bool = True,
+    ) -> PullReport | Job[PullReport]:
+        """Fetch studies from a PACS into the archive: only what is missing here.
+
+        The peer is asked what it has, gives what is not here (C-GET, or C-MOVE to `node`), and
+        what it gave is compared with its list. Stopped in between, by Control-C or a dead line,
+        the same call goes on where it ended.
+
+        Parameters
+        ----------
+        peer
+            Where from, as `connect` gives it.
+        wanted
+            A table that `Peer.find` answered, of studies, series or images; or Study Instance UIDs.
+        through
+            Makes of the archive what takes the instances: a transform on the way.
+        node
+            A node of ours that serves this archive and that the peer knows: for a peer without
+            C-GET.
+        wait
+            With ``False`` a job is returned at once; its `result` is the report.
+
+        Raises
+        ------
+        IncompleteError
+            The archive's disk is full or fails; its `report` has what was done.
+        """
+        listed = _wanted(wanted)
+
+        def work(task: Task) -> PullReport:
+            with self.source.receiver() as receiver, _bar("pulling", "instances") as update:
+
+                def progress(done: int, total: int) -> None:
+                    task.report(done, total)
+                    update(done, total)
+
+                pull = Pull(
+                    peer.source, self.source, receiver if through is None else through(receiver),
+                    node=None if node is None else node.aet, progress=progress,
+                    stop=lambda: task.is_cancelled,
+                )  # fmt: skip
+                return pull.run(listed)
+
+        return _run(JobKind.PULL, work, wait=wait)
+
+    def push(
+        self,
+        peer: Peer,
+        wanted: pd.DataFrame | Iterable[str],
+        *,
+        resend: int = 0,
+        missing_only: bool = False,
+        wait: bool = True,
+    ) -> PushReport | Job[PushReport]:
+        """Send studies of the archive to a PACS (C-STORE).
+
+        Instances go as they are stored; where the peer takes no such transfer syntax they are
+        transcoded. A refusal ends the push (PS3.4 B.2.3).
+
+        Parameters
+        ----------
+        peer
+            Where to, as `connect` gives it.
+        wanted
+            A table that `find` answered, of studies, series or images; or Study Instance UIDs.
+        resend
+            How often an instance is sent again for which the peer is out of resources.
+        missing_only
+            Ask the peer first, and send what it does not have: so a push that failed goes on.
+        wait
+            With ``False`` a job is returned at once; its `result` is the report.
+
+        Raises
+        ------
+        IncompleteError
+            The peer refused an instance or the line went dead; its `report` has what was done.
+        AssociationError
+            The peer cannot be reached, or rejects us.
+        """
+        queries = _queries(_wanted(wanted))
+
+        def work(task: Task) -> PushReport:
+            with _bar("pushing", "instances") as update:
+
+                def progress(done: int, total: int) -> None:
+                    task.report(done, total)
+                    update(done, total)
+
+                push = Push(
+                    peer.source, self.source, resend=resend, missing_only=missing_only,
+                    pause=task.pause, progress=progress, stop=lambda: task.is_cancelled,
+                )  # fmt: skip
+                return push.run(queries)
+
+        return _run(JobKind.PUSH, work, wait=wait)
+
     def close(self) -> None:
         """Let go of the index."""
         self.source.close()
@@ -407,6 +528,67 @@ class WebPeer(Collection):
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+class JobKind(StrEnum):
+    """The jobs of the network."""
+
+    PULL = "pull"
+    PUSH = "push"
+
+
+@lru_cache(maxsize=1)
+def _journal(_home: Path) -> Journal:
+    """Return the journal of this process; opened when it is first needed, closed at its end."""
+    journal = Journal.open()
+    atexit.register(journal.close)
+    return journal
+
+
+def _run(kind: JobKind, work: Callable[[Task], _T], *, wait: bool) -> _T | Job[_T]:
+    job = _journal(config.home()).start(kind, work)
+    if not wait:
+        return job
+    try:
+        return job.result()
+    except KeyboardInterrupt:
+        # The work ends at its next instance, and its report says what was done.
+        job.cancel()
+        return job.result()
+
+
+def _wanted(wanted: pd.DataFrame | Iterable[str]) -> list[Wanted]:
+    """Return what a table or a list of UIDs names."""
+    if not isinstance(wanted, pd.DataFrame):
+        listed = [wanted] if isinstance(wanted, str) else list(wanted)
+        return [Wanted(study) for study in listed]
+    keys = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
+    if keys[0] not in wanted.columns:
+        raise ValueError(
+            "The table has no column StudyInstanceUID: ask for studies, series or images."
+        )
+    # The level that it was asked at: a table of studies has no column of the levels below.
+    columns = [key for key in keys if key in wanted.columns]
+    return [Wanted(*row) for row in wanted[columns].itertuples(index=False, name=None)]
+
+
+def _queries(wanted: Iterable[Wanted]) -> list[Query]:
+    """Return the queries for all that is wanted: a few with lists, not one for each."""
+    studies: list[str] = []
+    series: list[str] = []
+    images: dict[str, list[str]] = {}
+    for one in wanted:
+        if one.instance is not None and one.series is not None:
+            images.setdefault(one.series, []).append(one.instance)
+        elif one.series is not None:
+            series.append(one.series)
+        else:
+            studies.append(one.study)
+    found = [Query(Level.STUDY, StudyInstanceUID=studies)] if studies else []
+    found += [Query(Level.SERIES, SeriesInstanceUID=series)] if series else []
+    found += [Query(Level.IMAGE, SeriesInstanceUID=of, SOPInstanceUID=uids)
+              for of, uids in images.items()]  # fmt: skip
+    return found
 
 
 @contextmanager
@@ -518,3 +700,96 @@ def connect(
         transfer_syntaxes=transfer_syntaxes, tls=tls,
     )  # fmt: skip
     return Peer(RemotePeer(remote))
+
+
+def node(
+    archive: Archive,
+    *,
+    aet: str | Sequence[str] | None = None,
+    port: int | None = None,
+    addresses: Sequence[str] | None = None,
+    destinations: Mapping[str, str] | None = None,
+    allow_aets: Iterable[str] | None = None,
+    allow_addresses: Sequence[str] | None = None,
+    open: bool = False,  # noqa: A002  the word of the configuration
+    stores: bool = True,
+    unrestricted: bool = True,
+    transfer_syntaxes: Sequence[str] = (),
+    max_pdu: int = 16384,
+    timeout_s: float = 40.0,
+    tls: ssl.SSLContext | None = None,
+) -> Node:
+    """Serve an archive on the DICOM network: echo, store, find, get and move.
+
+    ``with dl.node(archive) as node:`` listens until the block ends. An instance is acknowledged
+    when it is on disk and indexed.
+
+    Parameters
+    ----------
+    archive
+        What is served, and what takes what is sent.
+    aet
+        Our AE titles; calls to others are rejected. By default the configured one, ``DICOMLAB``.
+    port
+        TCP port, 0 for any free one; by default the configured one, 11112.
+    addresses
+        Addresses to listen on; by default those configured, which is this machine alone.
+    destinations
+        Where C-MOVE may send: AE title to ``dicom://AET@host:port``. The configured peers are
+        known as well.
+    allow_aets, allow_addresses
+        Who may call: AE titles, and addresses or networks (``"10.1.0.0/16"``).
+    open
+        Anybody on the network may call.
+    stores
+        Whether instances are taken.
+    unrestricted
+        Whether private and unknown SOP classes are taken as well.
+    transfer_syntaxes
+        What instances are taken in, the best first; by default all, compressed ones first.
+    max_pdu
+        The longest P-DATA-TF that we take, 4096 to 131072 bytes.
+    timeout_s
+        How long a caller may be silent.
+    tls
+        What secures the port, as `dicomlab.dimse.server_context` makes it.
+
+    Raises
+    ------
+    RefusedError
+        It would take calls from everybody, without ``open=True``.
+    StorageError
+        The port is taken, or the archive cannot be written.
+    """
+    local = config.load().aes["main"] if config.is_set() else config.LocalAE()
+    titles = (aet,) if isinstance(aet, str) else tuple(aet or (local.aet,))
+    known = {**configured_peers(), **{
+        title: remote_ae(url, aet=titles[0]) for title, url in (destinations or {}).items()
+    }}  # fmt: skip
+    receiver = archive.source.receiver() if stores else None
+    try:
+        service = Service(
+            archive.source,
+            receiver,
+            aets=titles,
+            destinations=known,
+            allow_aets=None if allow_aets is None else frozenset(allow_aets),
+            allow_addresses=allow_addresses,
+            transfer_syntaxes=tuple(transfer_syntaxes) or STORED_SYNTAXES,
+            unrestricted=unrestricted,
+            max_pdu=max_pdu,
+            timeout_s=timeout_s,
+            tls=tls,
+            record=_journal(config.home()).record,
+        )
+        return Node(
+            service,
+            port=local.port if port is None else port,
+            addresses=addresses or local.addresses,
+            open_to_all=open,
+            on_close=receiver.close if receiver is not None else lambda: None,
+        )
+    except BaseException:
+        if receiver is not None:
+            receiver.close()
+        raise

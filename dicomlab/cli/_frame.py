@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -122,6 +122,15 @@ def _is_web(source: str) -> bool:
     from dicomlab import config  # noqa: PLC0415
 
     return config.is_set() and source in config.load().dicomweb
+
+
+def matches_of(words: Iterable[str]) -> dict[str, Any]:
+    """Return Keyword=Value pairs as matches."""
+    pairs = [word.partition("=") for word in words]
+    wrong = next((keyword for keyword, equals, _ in pairs if not equals), None)
+    if wrong is not None:
+        raise click.UsageError("Write what is to match as Keyword=Value.")
+    return {keyword: value for keyword, _, value in pairs}
 
 
 def is_peer(source: str | None) -> bool:

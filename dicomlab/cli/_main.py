@@ -30,7 +30,7 @@ from dicomlab.cli._frame import (
     timeout_option,
     words_of,
 )
-from dicomlab.cli._network import echo
+from dicomlab.cli._network import echo, pull, push
 from dicomlab.cli._serve import serve, view
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def main() -> None:
     """Query, archive, open, de-identify and share DICOM studies."""
 
 
-for _command in (archive_group, convert, echo, export, view, serve):
+for _command in (archive_group, convert, echo, export, pull, push, view, serve):
     main.add_command(_command)
 
 

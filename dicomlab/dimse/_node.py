@@ -7,7 +7,7 @@ import logging
 import socket
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from types import TracebackType
@@ -48,6 +48,8 @@ class Node:
         Addresses to listen on, by default this machine's own.
     open_to_all
         Listen beyond this machine without limiting who may call.
+    on_close
+        Called when it has been closed.
 
     Raises
     ------
@@ -64,12 +66,14 @@ class Node:
         port: int = 0,
         addresses: Sequence[str] = ("127.0.0.1",),
         open_to_all: bool = False,
+        on_close: Callable[[], object] = lambda: None,
     ) -> None:
         service.check_exposed(addresses, is_open=open_to_all)
         self.service = service
         self._networks = service.networks()
         self._lock = threading.Lock()
         self._is_closing = False
+        self._on_close = on_close
         self._live: dict[socket.socket, threading.Thread] = {}
         self._waiting: OrderedDict[socket.socket, None] = OrderedDict()
         self._listeners = _listen(addresses, port)
@@ -105,6 +109,8 @@ class Node:
             _shut(link)
         for thread in (*self._threads, *live.values()):
             thread.join()
+        on_close, self._on_close = self._on_close, lambda: None
+        on_close()
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ from typing import Final
 from dicomlab.catalog import Query, Record
 from dicomlab.dimse._association import Association
 from dicomlab.dimse._command import RESPONSE, CommandField
+from dicomlab.dimse._fetch import fetch
 from dicomlab.dimse._identifier import IMPLICIT_LE, QUERY_SYNTAXES
 from dicomlab.dimse._negotiation import Accepted, numbered
 from dicomlab.dimse._remote import RemoteAE
@@ -15,6 +16,7 @@ from dicomlab.dimse._search import Certificate, Search, tally
 from dicomlab.dimse._services import PATIENT_FIND, STUDY_FIND, VERIFICATION
 from dicomlab.dimse._status import Status, failure
 from dicomlab.errors import AssociationError, UnsupportedError
+from dicomlab.safety import ByteSource
 from dicomlab.standard import Level, uid_name
 
 _SYNTAXES: Final = (IMPLICIT_LE, "1.2.840.10008.1.2.1")
@@ -93,6 +95,18 @@ class Peer:
         certificate = Certificate(self.remote.aet, str(query.level))
         found = self._records(query, certificate, patient_root=patient_root)
         return Answers(query.arrange(tally(query, certificate, found)), certificate)
+
+    def retrieve(self, query: Query) -> Iterator[tuple[str, ByteSource]]:
+        """Yield SOP Instance UID and bytes of each instance that matches, or is below (C-GET).
+
+        One study is fetched at a time, and waits in temporary files until it was yielded.
+
+        Raises
+        ------
+        UnsupportedError
+            The peer has no C-GET.
+        """
+        return fetch(self, query)
 
     def _records(
         self, query: Query, certificate: Certificate, *, patient_root: bool | None

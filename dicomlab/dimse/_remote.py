@@ -194,5 +194,15 @@ def _configured(
     )
 
 
+def configured_peers() -> dict[str, RemoteAE]:
+    """Return the configured peers by AE title: where C-MOVE may send."""
+    from dicomlab.config import is_set, load  # noqa: PLC0415  as above
+
+    if not is_set():
+        return {}
+    named = [remote_ae(name) for name in load().peers]
+    return {one.aet: one for one in named}
+
+
 def _path(location: str | None) -> Path | None:
     return None if location is None else Path(location).expanduser()

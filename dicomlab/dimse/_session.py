@@ -8,17 +8,17 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final
 
-from dicomlab.catalog import Arriving
 from dicomlab.dimse._answering import Asked, IdentifierError, read_identifier, unique_keys
 from dicomlab.dimse._association import Association, Message, Takes
 from dicomlab.dimse._command import RESPONSE, CommandField, CommandSet
 from dicomlab.dimse._giving import Giving, Tally
-from dicomlab.dimse._identifier import encode, file_prefix
+from dicomlab.dimse._identifier import encode
 from dicomlab.dimse._local import Service
 from dicomlab.dimse._negotiation import Accepted
 from dicomlab.dimse._send import Originator
 from dicomlab.dimse._services import FIND_CLASSES, GET_CLASSES, MOVE_CLASSES, PATIENT_ROOT
 from dicomlab.dimse._status import Status
+from dicomlab.dimse._taking import Taking
 from dicomlab.errors import (
     AssociationError,
     DicomlabError,
@@ -108,14 +108,7 @@ class Session:
             arriving = self._service.stores.begin(f"received from {self._calling}")
         except (StorageError, RefusedError) as error:
             return _Refusing(error)
-        return _Taking(
-            arriving,
-            file_prefix(
-                context.transfer_syntax,
-                command.text("AffectedSOPClassUID"),
-                command.text("AffectedSOPInstanceUID"),
-            ),
-        )
+        return Taking(arriving, context, command)
 
     def _store(self, message: Message) -> None:
         command = message.command
@@ -138,11 +131,11 @@ class Session:
         taker = message.taker
         if taker is None:
             raise NonConformantError("A C-STORE without data set.", reason="not-dicom")
-        if isinstance(taker, _Taking):
+        if isinstance(taker, Taking):
             try:
                 if message.error is not None:
                     raise message.error
-                taker.finish(message.command)
+                taker.finish()
             finally:
                 taker.arriving.abandon()
         elif message.error is not None:
@@ -320,26 +313,6 @@ class Session:
                 counts=counts or {},
                 duration_s=duration_s,
             )
-        )
-
-
-class _Taking:
-    """Gives the bytes of a data set to who stores them, behind File Meta Information of our own."""
-
-    def __init__(self, arriving: Arriving, prefix: bytes) -> None:
-        self.arriving = arriving
-        self._prefix = prefix
-
-    def write(self, data: memoryview) -> None:
-        if self._prefix:
-            self.arriving.write(self._prefix)
-            self._prefix = b""
-        self.arriving.write(data)
-
-    def finish(self, command: CommandSet) -> None:
-        self.arriving.finish(
-            sop_class_uid=command.text("AffectedSOPClassUID"),
-            sop_instance_uid=command.text("AffectedSOPInstanceUID"),
         )
 
 
