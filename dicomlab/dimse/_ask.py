@@ -66,17 +66,16 @@ def ask(
 
 
 def _response(association: Association, message_id: int) -> tuple[CommandSet, bytes | None]:
-    message = association.receive()
-    if message is None:
-        association.release()
-        raise AssociationError("The peer released the association before it had answered.")
-    command = message.command
-    if (
-        command.field != CommandField.C_FIND_RQ | RESPONSE
-        or command.number("MessageIDBeingRespondedTo") != message_id
-    ):
-        raise ProtocolError("a message that is no response to our C-FIND")
-    return command, message.data
+    while (message := association.receive()) is not None:
+        command = message.command
+        answered = command.number("MessageIDBeingRespondedTo")
+        if command.field != CommandField.C_FIND_RQ | RESPONSE or answered is None:
+            raise ProtocolError("a message that is no response to our C-FIND")
+        if answered == message_id:
+            return command, message.data
+        # PEER pynetdicom 3.0.4 sends Success after a warning: that was the last one, and is over.
+    association.release()
+    raise AssociationError("The peer released the association before it had answered.")
 
 
 def _cancel(association: Association, context: Accepted, message_id: int) -> None:
