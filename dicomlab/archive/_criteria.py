@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     Boolean,
     ColumnClause,
     ColumnElement,
@@ -33,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 from dicomlab.archive._database import TEXT_LEVELS
 from dicomlab.archive._forms import TEXT_VRS
@@ -353,10 +356,18 @@ class _Rows(TypeDecorator[Sequence[int]]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Sequence[int] | None, dialect: Dialect) -> str | None:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str] | TypeEngine[Sequence[int]]:
+        """Return the parameter's type: PostgreSQL would read a text anew for each row."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(ARRAY(BigInteger))
+
+    def process_bind_param(
+        self, value: Sequence[int] | None, dialect: Dialect
+    ) -> str | list[int] | None:
         """Return the rows as the database takes them."""
-        begin, end = "[]" if dialect.name == "sqlite" else "{}"
-        return f"{begin}{','.join(map(str, value or ()))}{end}"
+        rows = list(value or ())
+        return f"[{','.join(map(str, rows))}]" if dialect.name == "sqlite" else rows
 
 
 class AmongRows(FunctionElement[bool]):
@@ -380,7 +391,7 @@ def _compile_among_json(element: AmongRows, compiler: SQLCompiler, **options: ob
 @compiles(AmongRows)
 def _compile_among_array(element: AmongRows, compiler: SQLCompiler, **options: object) -> str:
     column, rows = (compiler.process(one, **options) for one in element.clauses)
-    return f"{column} = ANY(CAST({rows} AS bigint[]))"
+    return f"{column} = ANY({rows})"
 
 
 class _MatchesWildcard(FunctionElement[bool]):

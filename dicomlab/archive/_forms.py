@@ -63,7 +63,9 @@ def index(tables: LevelTables, record: Record) -> Indexed:
             ]
             continue
         forms = (
-            _text_forms(key.vr, value) if isinstance(value, str) else list(_forms(key.vr, value))
+            _forms_of_one(key.vr, value)
+            if isinstance(value, str | int | float)
+            else tuple(_forms(key.vr, value))
         )
         first = _first(key, value, forms)
         columns[keyword] = first
@@ -101,9 +103,9 @@ def _forms(vr: str, value: Value) -> Iterator[tuple[str | None, float | None]]:
         yield (form, None) if isinstance(form, str) else (None, form)
 
 
-@lru_cache(maxsize=8192)
-def _text_forms(vr: str, value: str) -> tuple[tuple[str | None, float | None], ...]:
-    """Return the forms of one text: the instances of a series have most of them alike."""
+@lru_cache(maxsize=8192, typed=True)
+def _forms_of_one(vr: str, value: str | float) -> tuple[tuple[str | None, float | None], ...]:
+    """Return the forms of one value: the instances of a series have most of them alike."""
     return tuple(_forms(vr, value))
 
 
