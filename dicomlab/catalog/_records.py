@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import isfinite
-from typing import Final
+from typing import Final, overload
 
 from dicomlab.catalog._matching import values_of
 from dicomlab.catalog._normal import NUMBER_VRS
@@ -129,7 +129,7 @@ def agreed(records: Iterable[Record], keywords: Iterable[str]) -> dict[str, Valu
     return found
 
 
-def summarise(instances: Iterable[Record]) -> dict[Level, list[Record]]:
+def summarise(instances: Iterable[Record]) -> dict[Level, Sequence[Record]]:
     """Return the records of all four levels, from those of the instances.
 
     Each holds the attributes of its level and of those above, with what is counted below it. A
@@ -146,10 +146,41 @@ def summarise(instances: Iterable[Record]) -> dict[Level, list[Record]]:
     by_patient: dict[tuple[str, ...], list[_Study]] = {}
     for study in studies:
         by_patient.setdefault(patient_key(study.record), []).append(study)
-    found: dict[Level, list[Record]] = {level: [] for level in Level}
+    found: dict[Level, list[Record]] = {level: [] for level in Level if level is not Level.IMAGE}
+    images = _Joined()
     for _key, patient_studies in sorted(by_patient.items()):
-        _add_patient(found, patient_studies)
-    return found
+        _add_patient(found, images, patient_studies)
+    return {**found, Level.IMAGE: images}
+
+
+class _Joined(Sequence[Record]):
+    """Records of instances, each put together with its series' when it is asked for.
+
+    Of a hundred attributes an instance has the most from its series: kept whole, each would take
+    three kilobytes for them.
+    """
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[Record, Record]] = []
+
+    def add(self, instance: Record, series: Record) -> None:
+        """Add an instance; of what both say, its series is believed."""
+        self._pairs.append((instance, series))
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Record]: ...
+
+    def __getitem__(self, place: int | slice) -> Record | list[Record]:
+        if isinstance(place, slice):
+            return [{**instance, **series} for instance, series in self._pairs[place]]
+        instance, series = self._pairs[place]
+        return {**instance, **series}
 
 
 @dataclass(frozen=True)
@@ -175,7 +206,7 @@ def _study(rows: list[Record]) -> _Study:
     return _Study(record, series)
 
 
-def _add_patient(found: dict[Level, list[Record]], studies: list[_Study]) -> None:
+def _add_patient(found: dict[Level, list[Record]], images: _Joined, studies: list[_Study]) -> None:
     by_series = [rows for study in studies for _own, rows in study.series]
     counts: dict[str, Value] = {
         "NumberOfPatientRelatedStudies": len(studies),
@@ -192,10 +223,8 @@ def _add_patient(found: dict[Level, list[Record]], studies: list[_Study]) -> Non
         for own, rows in sorted(study.series, key=lambda one: _order(one[0], "SeriesNumber")):
             series_record = study_record | own
             found[Level.SERIES].append(series_record)
-            found[Level.IMAGE].extend(
-                {**row, **series_record}
-                for row in sorted(rows, key=lambda row: _order(row, "InstanceNumber"))
-            )
+            for row in sorted(rows, key=lambda row: _order(row, "InstanceNumber")):
+                images.add(row, series_record)
 
 
 def _grouped(rows: Iterable[Record], keyword: str) -> dict[str, list[Record]]:

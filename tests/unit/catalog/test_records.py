@@ -101,6 +101,17 @@ def test_a_study_counts_what_lies_below():
     assert len(found[Level.IMAGE]) == 4
 
 
+def test_instances_are_put_together_alike_however_they_are_asked_for():
+    """One by one, in parts and in turn; what the series says of both stands in each."""
+    images = summarise(
+        rows(instance(1, StudyDescription="first"), instance(2, StudyDescription="second"))
+    )[Level.IMAGE]
+
+    assert [images[0], images[-1]] == images[:] == list(images)
+    assert [row["StudyDescription"] for row in images] == ["first", "first"]
+    assert [row["NumberOfSeriesRelatedInstances"] for row in images[:1]] == [2]
+
+
 def test_one_id_of_two_issuers_is_two_patients():
     """Patient identity is the ID and its issuer."""
     found = summarise(
