@@ -46,12 +46,10 @@ test: setup
 	$(PYTEST) tests -m "(unit or property or contract or typing or smoke) and not browser" \
 		--results build/results/test.json
 	@# A process of its own: ITK and Playwright in one crash it when it ends.
-	$(PYTEST) tests/browser -m smoke --reruns 1
+	$(PYTEST) tests/browser -m smoke
 
-# Chromium's software renderer stalls now and then on a busy machine: one more try, and it is told.
-browser: RERUNS = --reruns 1
 interop browser notebooks: setup
-	$(PYTEST) tests/$@ $(RERUNS) --results build/results/$@.json
+	$(PYTEST) tests/$@ --results build/results/$@.json
 
 soak fuzz: setup
 	$(PYTEST) tests/fuzz -m $@ --results build/results/$@.json

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.peers import PeerMissingError, find
 
@@ -17,6 +17,10 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync", "--disable-quic",
 ]  # fmt: skip
 LOOPBACK = "127.0.0.1"
+DEADLINE_MS = 30_000
+"""How long a page may take to say something: a drawing is made by the processor here, and that is
+shared."""
+expect.set_options(timeout=DEADLINE_MS)
 LOCAL_SCHEMES = {"about", "blob", "data"}
 
 
@@ -79,7 +83,7 @@ def open_page(_browser: Browser | None, peers) -> Iterator[Callable[..., Page]]:
             is_mobile=phone,
         )
         contexts.append(context)
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(DEADLINE_MS)
         page = context.new_page()
         watch = Watch()
         watch.attach(page)
