@@ -7,7 +7,9 @@ attributes are named by keyword and tag, instances by SOP Instance UID, values n
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 __all__ = [
     "AccessError",
@@ -26,7 +28,21 @@ __all__ = [
     "StatusError",
     "StorageError",
     "UnsupportedError",
+    "kind_and_place",
 ]
+
+
+def kind_and_place(error: BaseException) -> str:
+    """Return an error's type and where in dicomlab it was raised: what a log may say of a bug.
+
+    Its message stays out, because that may hold a value of a patient.
+    """
+    frames = [
+        (frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    own = [(file, line) for file, line in frames if "dicomlab" in Path(file).parts]
+    where = "".join(f" at {Path(file).name}:{line}" for file, line in (own or frames)[-1:])
+    return f"{type(error).__name__}{where}"
 
 
 class DicomlabError(Exception):

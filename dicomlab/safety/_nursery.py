@@ -20,7 +20,6 @@ import socket
 import struct
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias
 
-from dicomlab.errors import DicomlabError
+from dicomlab.errors import DicomlabError, kind_and_place
 
 Job: TypeAlias = Callable[[memoryview, bytes, memoryview], None]
 """Takes input, a note that describes it, and where its output goes."""
@@ -253,7 +252,5 @@ def _done(job: Job, data: memoryview, note: bytes, out: memoryview) -> Reply:
     except MemoryError:
         return {"rule": "worker_memory"}
     except Exception as error:  # noqa: BLE001  a bug of ours, told by its place and no value
-        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-        where = f"{Path(frame.f_code.co_filename).name}:{line}"
-        return {"rule": "worker_error", "place": f"{type(error).__name__} at {where}"}
+        return {"rule": "worker_error", "place": kind_and_place(error)}
     return {}

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from dicomlab.errors import RefusedError, StorageError
+from dicomlab.server._problems import Unforeseen
 
 __all__ = ["BackgroundServer", "is_loopback", "listening_socket"]
 
@@ -85,7 +86,7 @@ class BackgroundServer:
         self._socket = bound
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
-                app,
+                Unforeseen(app),
                 access_log=False,
                 log_level="warning",
                 server_header=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import threading
 from collections import OrderedDict
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from dicomlab.catalog import ReadsHeaders
 from dicomlab.config import home
-from dicomlab.errors import DicomlabError, NotFoundError
+from dicomlab.errors import DicomlabError, NotFoundError, kind_and_place
 from dicomlab.pixels import DecodeInto, decode_into
 from dicomlab.viewing._preferences import Preferences
 from dicomlab.viewing._views import VolumeView
@@ -21,6 +22,7 @@ from dicomlab.volume import volumes
 
 __all__ = ["Preparation", "Stage", "ViewService", "volume_id"]
 
+_LOG = logging.getLogger(__name__)
 _ID = re.compile(r"([0-9.]{1,64})(?:_([0-9a-f]{16}))?")
 _KEPT_SERIES = 16
 
@@ -184,9 +186,9 @@ class ViewService:
             self._note(name, Preparation(Stage.ABSENT))
         except DicomlabError as error:
             self._note(name, Preparation(Stage.FAILED, reason=str(error)))
-        except Exception:
+        except Exception as error:  # noqa: BLE001  nobody waits for what this thread raises
+            _LOG.error("unforeseen %s while preparing a volume", kind_and_place(error))
             self._note(name, Preparation(Stage.FAILED, reason="Something went wrong in dicomlab."))
-            raise
         else:
             self._note(name, Preparation(Stage.READY))
 

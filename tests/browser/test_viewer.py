@@ -418,7 +418,7 @@ def test_state_is_told_once_the_user_rests(site: Site, open_page: OpenPage):
     page.locator('.pane[data-plane="axial"]').focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("2")
-    page.wait_for_function("() => states.length > 0 && states.at(-1).window.width === 400")
+    page.wait_for_function("() => states.length > 0 && states.at(-1).window.width === 1500")
 
     state = page.evaluate("states.at(-1)")
     assert state["voxel"] == [19, 25, 35]
