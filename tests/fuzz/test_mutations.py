@@ -26,6 +26,10 @@ def test_no_changed_file_does_harm() -> None:
 
     found = fuzz(folder, seed=seed, seconds=60 * MINUTES, count=10**9)
 
-    print(f"seed {found['seed']}: {found['tried']} files, {found['refused']} refused")
+    print(
+        f"seed {found['seed']}: {found['files']} files, each changed {found['rounds']} times or "
+        f"more; {found['tried']} tries, {found['refused']} refused"
+    )
+    assert found["files"] >= 300
     assert found["tried"] > 100 * MINUTES
     assert found["refused"] < found["tried"]

@@ -77,12 +77,14 @@ def changed(original: bytes, others: list[bytes], chance: Random) -> bytes:
     return bytes(data[:_LARGEST])
 
 
-def tries(folder: Path, seed: int) -> Iterator[bytes]:
-    """Yield changed files without end."""
+def tries(originals: list[bytes], seed: int) -> Iterator[bytes]:
+    """Yield changed files without end: in rounds, so that each file is changed as often."""
     chance = Random(seed)
-    originals = seeds(folder)
+    order = list(originals)
     while True:
-        yield changed(chance.choice(originals), originals, chance)
+        chance.shuffle(order)
+        for original in order:
+            yield changed(original, originals, chance)
 
 
 def main(folder: Path, seed: int, seconds: float, count: int) -> None:
@@ -90,7 +92,8 @@ def main(folder: Path, seed: int, seconds: float, count: int) -> None:
     path = folder / "tried.dcm"
     end = time.monotonic() + seconds
     tried = refused = 0
-    for data in tries(folder, seed):
+    originals = seeds(folder)
+    for data in tries(originals, seed):
         if tried >= count or time.monotonic() >= end:
             break
         tried += 1
@@ -102,7 +105,8 @@ def main(folder: Path, seed: int, seconds: float, count: int) -> None:
             name = f"{hashlib.sha256(data).hexdigest()[:16]}.dcm"
             (folder / name).write_bytes(data)
             tell(find=name, broke=f"{type(error).__name__}: {error}"[:300])
-    tell(seed=seed, tried=tried, refused=refused)
+    rounds = tried // len(originals)
+    tell(seed=seed, files=len(set(originals)), rounds=rounds, tried=tried, refused=refused)
 
 
 if __name__ == "__main__":
