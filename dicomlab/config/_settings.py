@@ -253,6 +253,9 @@ class General(Section):
     """Speed of cine where the image names none."""
     identifying_texts: bool = True
     """Write names and numbers of patients beside images."""
+    prepared_bytes: Count = 50 << 30
+    """Disk space for volumes prepared for viewing, under DICOMLAB_HOME; those viewed longest ago go
+    first."""
 
 
 class Images(Section):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +25,13 @@ from dicomlab import omezarr
 from dicomlab.config import Images, InitialWindow, home
 from dicomlab.errors import NotFoundError, StorageError
 from dicomlab.pixels import VoiLutFunction, VoiWindow
-from dicomlab.viewing._lock import exclusive
-from dicomlab.viewing._preferences import preset_window, scene_preferences, scene_window
+from dicomlab.viewing._cache import hold, is_there, trim
+from dicomlab.viewing._preferences import (
+    Preferences,
+    preset_window,
+    scene_preferences,
+    scene_window,
+)
 from dicomlab.viewing._render import as_shown, picture, png, to_grey, usual_window
 from dicomlab.viewing._scene import Scene, SceneState, SceneVolume
 from dicomlab.volume import BlockReader, Volume
@@ -115,8 +122,11 @@ class VolumeView:
         self.volume = volume
         self.digest = volume_digest(volume)
         self._turn = threading.Lock()
+        self._let_go: weakref.finalize[..., VolumeView] | None = None
+        self._is_given = store is not None
+        self._is_kept = store is None and folder is not None and bool(volume.sop_instance_uids)
         if store is None:
-            if folder is None or not volume.sop_instance_uids:
+            if folder is None or not self._is_kept:
                 folder = Path(tempfile.mkdtemp(prefix="dicomlab-view-"))
                 weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             store = folder / f"{self.digest}.ome.zarr"
@@ -136,10 +146,13 @@ class VolumeView:
     @property
     def is_ready(self) -> bool:
         """Whether the store is there: chunks and planes along every axis come at once."""
-        return (self._store / "zarr.json").is_file()
+        return is_there(self._store)
 
     def prepare(self, progress: Progress | None = None) -> Path:
         """Return the volume's OME-Zarr, and make it first where it is not there.
+
+        It stays while this view lives. Where making it takes the prepared volumes beyond the
+        space that the configuration gives them, those that were viewed longest ago go.
 
         Parameters
         ----------
@@ -152,19 +165,30 @@ class VolumeView:
             It cannot be written.
         """
         with self._turn:
-            if not self.is_ready:
+            if not self._is_given and (self._let_go is None or not self.is_ready):
                 try:
                     self._store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                    # Another process may view the same volume: the dashboards, a notebook.
-                    with exclusive(self._store.with_suffix(".lock")):
-                        if not self.is_ready:
-                            omezarr.write(self.volume, self._store, progress=progress)
+                    self._hold(progress)
                 except OSError as error:
                     raise StorageError(
                         f"The volume cannot be prepared for viewing: {error.strerror}. Free some "
                         "space, or point DICOMLAB_HOME to a folder that can be written."
                     ) from error
         return self._store
+
+    def _hold(self, progress: Progress | None) -> None:
+        is_new = not self.is_ready
+
+        def make() -> None:
+            omezarr.write(self.volume, self._store, progress=progress)
+
+        if self._let_go is not None:
+            self._let_go()
+        # Another process may view the same volume: the dashboards, a notebook.
+        self._let_go = weakref.finalize(self, os.close, hold(self._store, make))
+        if is_new and self._is_kept:
+            with suppress(OSError):  # The picture does not wait for what cannot be removed.
+                trim(self._store.parent, Preferences().current().general.prepared_bytes)
 
     def scene(
         self,

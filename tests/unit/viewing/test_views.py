@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import os
+import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,6 +236,46 @@ def test_a_store_is_made_once_and_kept(volume, tmp_path):
     assert again.is_ready
     assert again.prepare() == first
     assert (first / "zarr.json").stat().st_mtime_ns == stamp
+
+
+def test_a_store_that_somebody_removed_is_made_again(volume, tmp_path):
+    """Also while another view holds what was there."""
+    other, view = VolumeView(volume, folder=tmp_path), VolumeView(volume, folder=tmp_path)
+    other.prepare()
+    shutil.rmtree(view.prepare())
+
+    assert omezarr.read(view.prepare()).shape == volume.shape
+
+
+def test_what_was_viewed_longest_ago_goes_and_what_is_in_use_stays(volume, tmp_path, monkeypatch):
+    """A new store makes room: of those before it the oldest that nobody views is removed."""
+    monkeypatch.setenv("DICOMLAB_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "volumes"
+    made = [replace(volume, split={"EchoTime": float(n)}) for n in range(4)]
+    views = [VolumeView(one, folder=folder) for one in made]
+    stores = [view.prepare() for view in views[:3]]
+    size = sum(path.stat().st_size for path in stores[0].rglob("*") if path.is_file())
+    for days, store in zip((3, 2, 1), stores, strict=True):
+        then = time.time() - days * 86400
+        os.utime(store.with_suffix(".use"), (then, then))
+    oldest = views[0]
+    del views[1:3]
+    gc.collect()
+    left_by_a_kill = folder / "0123.ome.zarr.partial"
+    left_by_a_kill.mkdir()
+    (left_by_a_kill / "chunk").write_bytes(bytes(size))
+    os.utime(left_by_a_kill, (0, 0))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/config.toml").write_text(
+        f"[images.general]\nprepared_bytes = {3 * size + size // 2}\n"
+    )
+
+    new = views[-1].prepare()
+
+    assert [store.exists() for store in (*stores, new)] == [True, False, True, True]
+    assert not left_by_a_kill.exists()
+    assert oldest.plane(0, 0).shape == volume.shape[1:]
+    assert {path.suffix for path in folder.iterdir()} <= {".zarr", ".use", ".lock"}
 
 
 def test_the_store_is_the_volume(view, volume, values):
