@@ -58,8 +58,8 @@ class ChunkWriter:
             zarr_format=3,
         )
 
-    def write(self, start: tuple[int, int, int], values: NDArray[np.generic]) -> None:
-        """Write one chunk.
+    def write(self, start: tuple[int, int, int], values: NDArray[np.generic]) -> Path:
+        """Write one chunk, and return its file.
 
         Parameters
         ----------
@@ -83,3 +83,4 @@ class ChunkWriter:
         except FileNotFoundError:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(encoded)
+        return file

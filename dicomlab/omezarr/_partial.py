@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dicomlab.errors import RefusedError
 from dicomlab.omezarr._attributes import KEY
+from dicomlab.omezarr._durable import sync, sync_names
 
 
 class Partial:
@@ -47,17 +48,22 @@ class Partial:
             self._begin(identity)
 
     def finish_slab(self) -> None:
-        """Note that the next slab is written whole."""
+        """Note that the next slab is written whole, and on the disk."""
         self.slabs += 1
         with self._journal.open("a") as journal:
             journal.write(f"{self.slabs}\n")
 
     def publish(self, *, overwrite: bool) -> None:
-        """Give the finished store its name, in place of an older one of ours if need be."""
+        """Give the finished store its name, in place of an older one of ours if need be.
+
+        All of it is on the disk before: what has its name is whole, also after the power failed.
+        """
         check_target(self.target, overwrite=overwrite)
+        sync_names(self.store)
         if self.target.exists():
             self.target.rename(self._replaced)
         self.store.rename(self.target)
+        sync(self.target.parent)
         self._remove()
 
     def _begin(self, identity: str | None) -> None:

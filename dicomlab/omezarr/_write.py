@@ -6,8 +6,9 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from itertools import product
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from dicomlab.errors import StorageError
 from dicomlab.omezarr._attributes import KEY, STORED, VolumeAttributes, multiscales
 from dicomlab.omezarr._chunks import COMPRESSION, ChunkWriter
+from dicomlab.omezarr._durable import THREADS, sync
 from dicomlab.omezarr._layout import Level, plan
 from dicomlab.omezarr._partial import Partial, check_target
 from dicomlab.omezarr._pyramid import halve
@@ -67,7 +69,7 @@ def write(
     overwrite
         Replace a store at `path` that dicomlab wrote; anything else there is never touched.
     progress
-        Called after each slab, in the caller's thread.
+        Called when a slab is on the disk, in the caller's thread.
 
     Returns
     -------
@@ -162,6 +164,7 @@ class _Pass:
         shown = volume.dtype if rescaling else kind
         self.stages = [_Stage(level, partial.store, shown) for level in levels]
         self.rescaling = rescaling
+        self.fresh: list[Path] = []
         self.stored = self.stages[0].array
         if rescaling:
             self.stored = replace(self.stored, folder=partial.store / STORED, kind=kind)
@@ -177,13 +180,37 @@ class _Pass:
             stage.start = first * self.depth >> number
         slices = self.volume.shape[0]
         starts = range(first * self.depth, slices, self.depth)
-        with ThreadPoolExecutor(os.cpu_count()) as pool, closing(self._slabs(starts)) as slabs:
+        finishing: deque[tuple[Future[None], int]] = deque()
+
+        def told(at_most: int) -> None:
+            """Wait until no more slabs than that are on their way to the disk."""
+            while len(finishing) > at_most:
+                slab_finished, done = finishing.popleft()
+                slab_finished.result()
+                if progress is not None:
+                    progress(done, slices)
+
+        with (
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            ThreadPoolExecutor(THREADS, "dicomlab-sync") as disk,
+            ThreadPoolExecutor(1) as journal,
+            closing(self._slabs(starts)) as slabs,
+        ):
             for start, slab in slabs:
                 self._advance(0, slab, pool)
                 if start >= self.resumed * self.depth:
-                    self.partial.finish_slab()
-                if progress is not None:
+                    # The disk takes a slab while the next one is encoded.
+                    finished = journal.submit(self._finish_slab, self.fresh, disk)
+                    finishing.append((finished, start + len(slab)))
+                    self.fresh = []
+                    told(1)
+                elif progress is not None:
                     progress(start + len(slab), slices)
+            told(0)
+
+    def _finish_slab(self, files: Iterable[Path], disk: ThreadPoolExecutor) -> None:
+        list(disk.map(sync, files))
+        self.partial.finish_slab()
 
     def _slabs(self, starts: range) -> Generator[tuple[int, NDArray[np.generic]]]:
         """Yield slab after slab; the next one is read while the caller works on this one."""
@@ -240,11 +267,11 @@ class _Pass:
         if number == 0:
             # What is read back after a kill is not written again: a second kill could tear it.
             if stage.start >= self.resumed * self.depth:
-                self.stored.write(start, tile)
+                self.fresh.append(self.stored.write(start, tile))
             if self.rescaling:
                 tile = self.volume.rescaled(tile, slice(stage.start, stage.start + len(tile)))
         if number or self.rescaling:
-            stage.array.write(start, tile)
+            self.fresh.append(stage.array.write(start, tile))
         if number + 1 == len(self.stages):
             return
         coarser = self.stages[number + 1]
