@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
 from dicomlab.catalog import Browsable
 from dicomlab.dicomweb import DicomWebRoot
+from dicomlab.pixels import decode_frame
 from dicomlab.server._data import Data
 from dicomlab.server._dicomweb import DicomWeb
 from dicomlab.server._gate import LOOPBACK_HOSTS, Gate
@@ -51,9 +53,10 @@ def create_app(
     app = FastAPI(
         title="dicomlab", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
+    decode = partial(decode_frame, decode=views.decode)
     pages = Pages(source, views, dashboards=dashboards)
     app.include_router(Data(source, views, pages.assets).router)
-    app.include_router(DicomWeb(DicomWebRoot(source)).router)
+    app.include_router(DicomWeb(DicomWebRoot(source, decode=decode)).router)
     app.include_router(pages.router)
     answer_errors(app, pages.problem)
     app.add_middleware(Gate, hosts=tuple(hosts))

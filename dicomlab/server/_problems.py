@@ -53,7 +53,7 @@ def status_of(error: DicomlabError) -> HTTPStatus:
     """Return the HTTP status that says what a typed error says."""
     if isinstance(error, RequestError):
         return HTTPStatus(error.status)
-    if isinstance(error, RefusedError) and error.rule == "busy":
+    if isinstance(error, RefusedError) and error.rule in ("busy", "closed"):
         return HTTPStatus.SERVICE_UNAVAILABLE
     for kind, status in _STATUS:
         if isinstance(error, kind):

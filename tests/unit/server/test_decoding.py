@@ -50,9 +50,18 @@ def test_compressed_frames_are_decoded_in_other_processes(archive, tmp_path):
         (view,) = server.service.volumes(series)
         view.prepare()
         plane = httpx.get(f"{server.address}/volumes/{volume_id(view)}/plane/0/2")
+        study, third = view.volume.study_instance_uid, view.volume.sop_instance_uids[2]
+        frame = httpx.get(
+            f"{server.address}/dicom-web/studies/{study}/series/{series}/instances/{third}/frames/1",
+            headers={"Accept": "application/octet-stream"},
+        )
+        server._workers.close()
+        refused = httpx.get(str(frame.url), headers={"Accept": "application/octet-stream"})
 
     assert workers
     assert np.asarray(Image.open(BytesIO(first.content))).std() > 5
     assert again.content == first.content
     assert np.array_equal(np.frombuffer(plane.content, "<u2").reshape(32, 32), values[2])
+    assert values[2].astype("<u2").tobytes() in frame.content
+    assert refused.status_code == 503  # No worker, no frame: it is decoded nowhere else.
     assert set(psutil.Process().children()) <= before
