@@ -31,7 +31,11 @@ from dicomlab.cli._frame import (
     type=click.Choice(["patient", "study", "series", "image"]),
     help="What must match; all instances of it are written.",
 )
-@click.option("--transfer-syntax", metavar="UID", help="How they shall be coded; as they are.")
+@click.option(
+    "--transfer-syntax",
+    metavar="UID",
+    help="How they shall be coded; by default what the configuration prefers, or as they are.",
+)
 @click.option(
     "--quality",
     type=click.IntRange(1, 100),
@@ -89,6 +93,8 @@ def export(
             max_error=max_error or plain.max_error,
             psnr_db=psnr_db or plain.psnr_db,
         )
+    if transfer_syntax is None:
+        transfer_syntax = _preferred()
     collection = collection_of(source, archive)
     with bar("exporting", "instances") as update:
         report = write(
@@ -101,3 +107,14 @@ def export(
         )
     answer(report.to_dict(), as_json=as_json, text=str(report))
     return 0 if report.is_complete else PARTLY
+
+
+def _preferred() -> str | None:
+    """Return the first transfer syntax of ``images.storing`` that can be written here."""
+    from dicomlab import config  # noqa: PLC0415
+    from dicomlab.pixels import can_encode  # noqa: PLC0415
+
+    if not config.is_set():
+        return None
+    preferred = config.load().images.storing.transfer_syntaxes
+    return next((uid for uid in preferred if can_encode(uid)), None)

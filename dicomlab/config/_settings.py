@@ -243,7 +243,8 @@ class Storing(Section):
     """How images are written when we write them; received ones stay as they came."""
 
     transfer_syntaxes: TransferSyntaxes = ()
-    """Transfer syntax UIDs to write, the best first; none given keeps what an image has."""
+    """Transfer syntax UIDs for `dicomlab export`, the best first; the first that can be written is
+    taken, and none given keeps what an image has."""
 
 
 class General(Section):

@@ -105,6 +105,7 @@ def expect_axial(place: Locator, hu: np.ndarray, *, center=CENTER, width=WIDTH) 
 # A page of the server
 
 
+@pytest.mark.req("S-244")
 def test_image_preferences_hold_without_a_restart(open_page, server, held, home, hu):
     """What the file says of pictures holds for the next page; a slip in it changes nothing."""
     file = home / "config.toml"

@@ -405,6 +405,23 @@ def test_export_writes_files_in_another_syntax(run, scans: Path, tmp_path: Path)
     assert syntaxes == {"1.2.840.10008.1.2.4.80"}
 
 
+@pytest.mark.req("S-244")
+def test_export_writes_what_the_configuration_prefers(run, scans: Path, tmp_path: Path):
+    """The first syntax of `images.storing` that can be written, unless another is asked for."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.toml").write_text(
+        "[images.storing]\ntransfer_syntaxes = ['1.2.840.10008.1.2.4.100', '1.2.840.10008.1.2.5']\n"
+    )
+
+    run("export", scans, "--to", tmp_path / "preferred")
+    run("export", scans, "--to", tmp_path / "asked", "--transfer-syntax", "1.2.840.10008.1.2.1")
+
+    for name, syntax in (("preferred", "1.2.840.10008.1.2.5"), ("asked", "1.2.840.10008.1.2.1")):
+        written = list((tmp_path / name).rglob("*.dcm"))
+        assert len(written) == 6
+        assert {str(dcmread(path).file_meta.TransferSyntaxUID) for path in written} == {syntax}
+
+
 def test_export_tells_what_it_refuses_and_what_is_wrong(run, scans: Path, tmp_path: Path):
     """3 where instances were refused; 2 for a syntax that is none, or loss without one."""
     partly = run(
