@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Tls,
         Viewing,
         Window,
+        Workers,
     )
     from dicomlab.config._values import Secret
 
@@ -61,6 +62,7 @@ __all__ = [
     "Viewing",
     "Watched",
     "Window",
+    "Workers",
     "check",
     "home",
     "is_set",

@@ -170,6 +170,23 @@ class Safety(Section):
     """How many times its size a zip or tar may grow to."""
 
 
+class Workers(Section):
+    """Processes that decode frames for a server; names as of `dicomlab.safety.WorkerLimits`."""
+
+    count: Count | None = None
+    """How many there are at the most, by default one for each processor."""
+    memory_bytes: Count = 512 * _MIB
+    """Memory that one may have more than it begins with."""
+    shared_bytes: Count = 128 * _MIB
+    """Bytes of a frame, compressed and decoded together."""
+    cpu_s: Positive = 5.0
+    """Processor time for a frame."""
+    cpu_s_per_mib: Annotated[float, Field(ge=0)] = 0.25
+    """Processor time for each MiB that it decodes to, on top."""
+    wall_s: Positive = 60.0
+    """Time on the clock for a frame."""
+
+
 class Server(Section):
     """The HTTP server."""
 
@@ -291,6 +308,8 @@ class Settings(Section):
     """The event log and audit."""
     safety: Safety = Field(default=Safety(), json_schema_extra=AT_RESTART)
     """Bounds on what comes in."""
+    workers: Workers = Field(default=Workers(), json_schema_extra=AT_RESTART)
+    """The processes that decode compressed frames for a server."""
     server: Server = Field(default=Server(), json_schema_extra=AT_RESTART)
     """The HTTP server."""
     images: Images = Field(default=Images(), json_schema_extra=AT_ONCE)

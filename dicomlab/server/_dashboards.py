@@ -19,8 +19,8 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 
 from dicomlab.errors import StorageError
-from dicomlab.pixels import DECODING, CappedDecoder
-from dicomlab.safety import Workers
+from dicomlab.pixels import CappedDecoder
+from dicomlab.server._decoding import decoding_workers
 from dicomlab.server._gate import LOOPBACK_HOSTS, Gate
 from dicomlab.server._serving import BackgroundServer, listening_socket
 
@@ -139,7 +139,7 @@ def run(archive: str, host: str) -> None:
         "/favicon.ico", lambda: FileResponse(_ICON, media_type="image/svg+xml"), methods=["GET"]
     )
     index = sys.stdin.readline().strip() or None
-    with Archive.open(archive, index=index) as source, Workers(DECODING).start() as workers:
+    with Archive.open(archive, index=index) as source, decoding_workers().start() as workers:
         add_dashboards(
             app,
             source,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Self
 
 from dicomlab.catalog import Browsable
 from dicomlab.errors import PolicyError
-from dicomlab.pixels import DECODING, CappedDecoder
-from dicomlab.safety import Workers
+from dicomlab.pixels import CappedDecoder
 from dicomlab.server._app import create_app
 from dicomlab.server._dashboards import DashboardProcess
+from dicomlab.server._decoding import decoding_workers
 from dicomlab.server._serving import BackgroundServer, is_loopback, listening_socket
 from dicomlab.viewing import ViewService
 
@@ -52,7 +52,7 @@ class Server:
                 "127.0.0.1, and reach it from elsewhere through a tunnel (ssh -L).",
                 rule="loopback",
             )
-        self._workers = Workers(DECODING)
+        self._workers = decoding_workers()
         self.service = ViewService(source, folder, decode=CappedDecoder(self._workers))
         self._ended = threading.Event()
         self._dashboards = DashboardProcess(dashboards, host) if dashboards is not None else None

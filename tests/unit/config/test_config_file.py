@@ -4,13 +4,14 @@ import json
 import logging
 import os
 import stat
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from dicomlab import config
 from dicomlab.errors import NotFoundError, RefusedError, StorageError
-from dicomlab.safety import DEFAULT_BOUNDS
+from dicomlab.safety import DEFAULT_BOUNDS, DEFAULT_LIMITS
 
 
 @pytest.fixture
@@ -284,6 +285,13 @@ def test_bounds_have_the_names_and_values_of_the_border() -> None:
         assert getattr(DEFAULT_BOUNDS, name) == value
 
 
+def test_limits_of_workers_have_the_names_and_values_of_the_border() -> None:
+    """Those of a worker too."""
+    said = config.Workers().model_dump(exclude={"count"})
+
+    assert said == asdict(DEFAULT_LIMITS)
+
+
 class TestSecrets:
     """No secret is in the file, nor in what is said of it."""
 
@@ -486,6 +494,7 @@ class TestWatching:
             "peers": "at once",
             "safety": "at restart",
             "server": "at restart",
+            "workers": "at restart",
         }
 
 

@@ -15,7 +15,9 @@ from PIL import Image
 from dicomlab import phantoms
 from dicomlab.archive import Archive
 from dicomlab.phantoms import encode
+from dicomlab.safety import WorkerLimits
 from dicomlab.server import serve
+from dicomlab.server._decoding import decoding_workers
 from dicomlab.viewing import volume_id
 
 JPEG_LS = "1.2.840.10008.1.2.4.80"
@@ -31,6 +33,17 @@ def archive(tmp_path: Path) -> Iterator[tuple[Archive, str, np.ndarray]]:
     with Archive.open(tmp_path / "archive") as opened:
         opened.import_([tmp_path / "in"])
         yield opened, made[0].SeriesInstanceUID, values
+
+
+def test_the_configuration_caps_the_workers(monkeypatch, tmp_path):
+    """How many there are, and what a frame may take."""
+    monkeypatch.setenv("DICOMLAB_HOME", str(tmp_path))
+    (tmp_path / "config.toml").write_text("[workers]\ncount = 3\nmemory_bytes = 300000000\n")
+
+    workers = decoding_workers()
+
+    assert workers.count == 3
+    assert workers.limits == WorkerLimits(memory_bytes=300_000_000)
 
 
 def test_compressed_frames_are_decoded_in_other_processes(archive, tmp_path):
