@@ -69,7 +69,7 @@ test("an affine without extent is refused", () => {
 
 test("a plane is drawn true to its spacing, and touches its pane on two sides", () => {
   const planes = planesOf(AXIAL);
-  const state = initialState({ grid: AXIAL, planes, window: { center: 0, width: 1, function: "LINEAR" } });
+  const state = initialState({ grid: AXIAL, planes, window: { center: 0, width: 1, function: "LINEAR" }, interpolate: true });
 
   // Sagittal: 64 rows of 0.5 mm across, 40 slices of 2.5 mm down: 32 mm x 100 mm.
   const place = placement(AXIAL, planes.sagittal, state, { width: 300, height: 200 });
@@ -81,7 +81,7 @@ test("a plane is drawn true to its spacing, and touches its pane on two sides", 
 
 test("a point of the pane and the voxel under it find each other", () => {
   const planes = planesOf(AXIAL);
-  const state = initialState({ grid: AXIAL, planes, window: { center: 0, width: 1, function: "LINEAR" } });
+  const state = initialState({ grid: AXIAL, planes, window: { center: 0, width: 1, function: "LINEAR" }, interpolate: true });
   for (const plane of Object.values(planes)) {
     const place = placement(AXIAL, plane, { ...state, zoom: 1.7 }, { width: 400, height: 300 });
     const index = [7, 11, 13] as const;
@@ -96,7 +96,7 @@ test("a point of the pane and the voxel under it find each other", () => {
 
 test("the last slice of a head-first volume is drawn at the top", () => {
   const planes = planesOf(AXIAL);
-  const state = initialState({ grid: AXIAL, planes, window: { center: 0, width: 1, function: "LINEAR" } });
+  const state = initialState({ grid: AXIAL, planes, window: { center: 0, width: 1, function: "LINEAR" }, interpolate: true });
   const place = placement(AXIAL, planes.coronal, state, { width: 400, height: 300 });
 
   assert.ok(pointOf(AXIAL, planes.coronal, place, [39, 0, 0])[1] < pointOf(AXIAL, planes.coronal, place, [0, 0, 0])[1]);
