@@ -33,7 +33,14 @@ from dicomlab.catalog._json import (
 from dicomlab.catalog._matching import meets, values_of
 from dicomlab.catalog._native_xml import native_xml, read_native_xml
 from dicomlab.catalog._normal import NUMBER_VRS, name_forms, normal_form
-from dicomlab.catalog._part10 import BulkData, dataset_from_json, part10, read_dicom_json
+from dicomlab.catalog._part10 import (
+    BulkData,
+    data_set_start,
+    dataset_from_json,
+    part10,
+    read_dicom_json,
+    whole_file,
+)
 from dicomlab.catalog._query import CombinedRange, Query
 from dicomlab.catalog._record_json import record_json
 from dicomlab.catalog._records import (
@@ -112,6 +119,7 @@ __all__ = [
     "Wildcard",
     "agreed",
     "bulk_value",
+    "data_set_start",
     "dataset_from_json",
     "dicom_json",
     "dicom_json_text",
@@ -129,4 +137,5 @@ __all__ = [
     "summarise",
     "value_of",
     "values_of",
+    "whole_file",
 ]

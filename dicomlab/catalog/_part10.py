@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from dicomlab.catalog._json import Json, JsonElement, JsonObject
 from dicomlab.errors import HostileInputError, NonConformantError, NotFoundError
-from dicomlab.safety import DEFAULT_BOUNDS, Bounds
+from dicomlab.safety import DEFAULT_BOUNDS, Bounds, ByteSource, Header, read_header
 from dicomlab.standard import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -43,6 +43,7 @@ _SHORT_BYTES: Final = 0xFFFE
 _UNDEFINED: Final = b"\xff\xff\xff\xff"
 _DELIMITER: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _NAME_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
+_PREFIX_END: Final = 132
 _DECIMAL_CHARACTERS: Final = 16
 
 BulkData = Callable[[str], bytes]
@@ -112,12 +113,17 @@ def part10(
         raise ValueError("transfer_syntax_uid is Explicit VR Little Endian or an encapsulated one")
     body = _Writer(bulk_data, bounds, is_encapsulated).data_set(document, 0)
     uids = [_first_text(document, tag) for tag in (0x00080016, 0x00080018)]
+    return _beginning(uids[0], uids[1], transfer_syntax_uid) + body
+
+
+def _beginning(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Return what a file begins with: preamble, prefix and File Meta Information (PS3.10 7.1)."""
     meta = [(0x00020001, "OB", b"\0\1")]
     meta += [
         (tag, "UI", _padded(value.encode("ascii", "replace"), "UI"))
         for tag, value in (
-            (0x00020002, uids[0]),
-            (0x00020003, uids[1]),
+            (0x00020002, sop_class_uid),
+            (0x00020003, sop_instance_uid),
             (0x00020010, transfer_syntax_uid),
             (0x00020012, IMPLEMENTATION_CLASS_UID),
         )
@@ -125,7 +131,54 @@ def part10(
     meta.append((0x00020013, "SH", _padded(IMPLEMENTATION_VERSION_NAME.encode("ascii"), "SH")))
     group = b"".join(_element(*element) for element in meta)
     length = _element(0x00020000, "UL", struct.pack("<I", len(group)))
-    return b"".join((bytes(128), b"DICM", length, group, body))
+    return b"".join((bytes(128), b"DICM", length, group))
+
+
+def data_set_start(header: Header, source: ByteSource) -> int:
+    """Return where the data set of an instance begins: after all that is about the file."""
+    ends = [
+        offset + length for tag, (_vr, offset, length) in header.elements.items() if tag >> 16 == 2
+    ]
+    if ends:
+        return max(ends)
+    first = source.read_at(0, _PREFIX_END)
+    if first[-4:] == b"DICM" and len(first) == _PREFIX_END:
+        return _PREFIX_END
+    return 4 if first.startswith(b"DICM") else 0
+
+
+def whole_file(source: ByteSource) -> ByteSource:
+    """Return an instance as a Part 10 file (PS3.10 7.1), as it is where it is one already.
+
+    Some are sent, and kept, as a data set without what a file begins with; that is put before it.
+    """
+    if source.read_at(0, _PREFIX_END)[_PREFIX_END - 4 :] == b"DICM":
+        return source
+    header = read_header(source)
+    beginning = _beginning(
+        header.string("SOPClassUID") or "",
+        header.string("SOPInstanceUID") or "",
+        header.transfer_syntax_uid,
+    )
+    return _Begun(beginning, source, data_set_start(header, source))
+
+
+class _Begun:
+    """Bytes that begin with others than those of their source."""
+
+    def __init__(self, beginning: bytes, source: ByteSource, start: int) -> None:
+        self._beginning = beginning
+        self._source = source
+        self._start = start
+        self.size = len(beginning) + source.size - start
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset`; fewer only at the end."""
+        found = self._beginning[offset : offset + size]
+        if len(found) == size:
+            return found
+        place = offset + len(found) - len(self._beginning)
+        return found + self._source.read_at(self._start + place, size - len(found))
 
 
 def dataset_from_json(

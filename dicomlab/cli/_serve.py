@@ -21,6 +21,7 @@ from dicomlab.cli._frame import (
 if TYPE_CHECKING:
     from dicomlab._face import Collection
     from dicomlab.archive import Place
+    from dicomlab.catalog import Stores
     from dicomlab.dimse import Node
 
 
@@ -77,7 +78,7 @@ def serve(
     dashboards: bool,
     as_json: bool,
 ) -> None:
-    """Serve the archive's pages, and a DICOM node with --dicom-port, until Ctrl-C."""
+    """Serve the archive's pages and DICOMweb, and a DICOM node with --dicom-port, until Ctrl-C."""
     held = archive.open()
     place = held.source.place if dashboards else None
     running: AbstractContextManager[Node | None] = nullcontext()
@@ -92,10 +93,10 @@ def serve(
             )  # fmt: skip
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-    with running as listening:
+    with running as listening, held.source.receiver() as receiver:
         _serve(
             held, host=host, port=http_port, browse=False, as_json=as_json, dashboards=place,
-            node=listening,
+            stores=receiver, node=listening,
         )  # fmt: skip
 
 
@@ -106,6 +107,7 @@ def _serve(
     browse: bool,
     as_json: bool,
     host: str = "127.0.0.1",
+    stores: Stores | None = None,
     dashboards: Place | None = None,
     node: Node | None = None,
 ) -> None:
@@ -113,7 +115,9 @@ def _serve(
 
     from dicomlab.server import serve as start  # noqa: PLC0415
 
-    with start(collection.source, host=host, port=port, dashboards=dashboards) as server:
+    with start(
+        collection.source, host=host, port=port, stores=stores, dashboards=dashboards
+    ) as server:
         addresses = {"address": server.address}
         if node is not None:
             addresses["dicom"] = node.address

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
-from dicomlab.catalog import Browsable
-from dicomlab.dicomweb import _qido, _wado
+from dicomlab.catalog import Browsable, Stores
+from dicomlab.dicomweb import _qido, _stow, _wado
 from dicomlab.dicomweb._http import Answer, Request
-from dicomlab.dicomweb._wado import Decode
 from dicomlab.errors import NotFoundError, RequestError
-from dicomlab.pixels import decode_frame
+from dicomlab.pixels import DecodeInto, decode_into
 from dicomlab.standard import Level
 
 _UID: Final = re.compile(r"[0-9.]{1,64}")
@@ -23,22 +23,27 @@ _DEPTH: Final = len(_LEVELS)
 
 
 class DicomWebRoot:
-    """The services of one root: searching and retrieving.
+    """The services of one root: searching, retrieving and storing.
 
     Parameters
     ----------
     source
         What is served: an archive, a folder, or what a share holds.
+    stores
+        Takes instances in; without it nothing is taken.
     decode
         Gives the stored values of a compressed frame.
     """
 
-    def __init__(self, source: Browsable, *, decode: Decode = decode_frame) -> None:
+    def __init__(
+        self, source: Browsable, *, stores: Stores | None = None, decode: DecodeInto = decode_into
+    ) -> None:
         self._source = source
+        self._stores = stores
         self._decode = decode
 
-    def answer(self, request: Request) -> Answer:
-        """Answer a request.
+    def answer(self, request: Request, body: Iterable[bytes] = ()) -> Answer:
+        """Answer a request; its body is read as it arrives.
 
         Raises
         ------
@@ -47,9 +52,11 @@ class DicomWebRoot:
         NotFoundError
             There is no such study, series, instance, frame or service.
         """
-        if request.method not in ("GET", "HEAD"):
-            raise RequestError("Only GET and HEAD are answered here.", status=405)
         uids, rest = self._below(request.path.split("/"))
+        if request.method == "POST" and self._stores is not None and self._takes(uids, rest):
+            return _stow.store(self._stores, request, body, uids.get("StudyInstanceUID"))
+        if request.method not in ("GET", "HEAD"):
+            raise RequestError("This method is not answered here.", status=405)
         level = next((one for name, _key, one in _LEVELS if rest == [name]), None)
         if level is not None:
             return _qido.search(self._source, request, level, uids)
@@ -64,6 +71,13 @@ class DicomWebRoot:
         if len(uids) == _DEPTH and rest[0] == "bulkdata" and len(rest) > 1:
             return _wado.bulk_data(self._source, request, uids, "/".join(rest))
         raise _no_service()
+
+    @staticmethod
+    def _takes(uids: dict[str, str], rest: list[str]) -> bool:
+        """Return whether instances are stored at a path: studies, or one study (10.5.1)."""
+        return (not uids and rest == ["studies"]) or (
+            uids.keys() == {"StudyInstanceUID"} and not rest
+        )
 
     @staticmethod
     def _below(parts: list[str]) -> tuple[dict[str, str], list[str]]:

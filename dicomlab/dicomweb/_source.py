@@ -29,9 +29,10 @@ from dicomlab.catalog import (
     read_dicom_json,
     value_of,
 )
+from dicomlab.dicomweb._multipart import Part, multipart
 from dicomlab.dicomweb._parts import IncomingPart, media_type, read_parts
 from dicomlab.dicomweb._transport import Transport, TransportOptions, body_blocks, is_multipart
-from dicomlab.dicomweb._wado import EXPLICIT_LE, FRAME_MEDIA_TYPES, OCTETS
+from dicomlab.dicomweb._wado import DICOM, EXPLICIT_LE, FRAME_MEDIA_TYPES, OCTETS
 from dicomlab.errors import IncompleteError, NonConformantError, NotFoundError, PeerError
 from dicomlab.pixels import FrameDescription, can_decode
 from dicomlab.safety import ByteSource, FileBytes, MemoryBytes, read_header
@@ -40,6 +41,8 @@ from dicomlab.standard import AGGREGATES, LEVEL_KEYS, UNIQUE_KEY, Level, attribu
 _JSON: Final = "application/dicom+json"
 _STORED: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _PAGE: Final = 1000
+_REQUEST_INSTANCES: Final = 100
+_REQUEST_BYTES: Final = 64 << 20
 _IN_MEMORY: Final = 32 << 20
 _FRAMES_KEPT: Final = 64
 _ABOVE: Final = {
@@ -124,6 +127,35 @@ class DicomWebSource:
             frames = self._frames(where, attributes) if has_pixels else None
             found.append(InstanceData(uid, attributes, frames))
         return sorted(found, key=lambda one: one.sop_instance_uid)
+
+    def store(self, instances: Iterable[ByteSource]) -> StoreReport:
+        """Send instances, and return what the server says of each (STOW-RS, PS3.18 10.5).
+
+        They go out several at a time, and are read as they are sent.
+
+        Raises
+        ------
+        PeerError
+            The server fails, or its answer cannot be read.
+        """
+        stored: list[str] = []
+        failed: dict[str, int] = {}
+        for group in _groups(instances):
+            body = multipart([Part(DICOM, one) for one in group], DICOM)
+            assert not isinstance(body.body, bytes)
+            with self._transport.stream(
+                "POST", "studies", _JSON, headers=body.headers, body=body.body, taken=(409,)
+            ) as answer:
+                (document,) = self._read(answer.read() or b"{}") or [{}]
+            said = JsonAttributes(document)
+            stored += [
+                one.string("ReferencedSOPInstanceUID") or ""
+                for one in said.items("ReferencedSOPSequence")
+            ]
+            for one in said.items("FailedSOPSequence"):
+                uid = one.string("ReferencedSOPInstanceUID") or ""
+                failed[uid] = one.integer("FailureReason") or 0
+        return StoreReport(tuple(stored), failed)
 
     def close(self) -> None:
         """Close all connections."""
@@ -242,6 +274,27 @@ class DicomWebSource:
     @staticmethod
     def _series_path(path: str) -> str:
         return "/".join(path.split("/")[:4])
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """What a server says of the instances that it was sent.
+
+    Attributes
+    ----------
+    stored
+        SOP Instance UIDs of those that it has.
+    failed
+        Failure Reason (0008,1197) by SOP Instance UID (PS3.18 table I.2-2).
+    """
+
+    stored: tuple[str, ...]
+    failed: Mapping[str, int]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has all of them."""
+        return not self.failed
 
 
 class WebFrames:
@@ -395,6 +448,20 @@ def _end(query: Query) -> int | None:
 
 def _meets(query: Query, left: frozenset[str], record: Record) -> bool:
     return all(meets(key, query.criteria[key], record.get(key)) for key in left)
+
+
+def _groups(instances: Iterable[ByteSource]) -> Iterator[list[ByteSource]]:
+    """Yield as many instances as go into one request."""
+    group: list[ByteSource] = []
+    size = 0
+    for one in instances:
+        group.append(one)
+        size += one.size
+        if size >= _REQUEST_BYTES or len(group) >= _REQUEST_INSTANCES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _total(records: Sequence[Record], keyword: str) -> int | None:

@@ -129,8 +129,9 @@ class Transport:
         *,
         headers: Mapping[str, str] | None = None,
         body: Iterable[bytes] | None = None,
+        taken: tuple[int, ...] = (),
     ) -> Iterator[httpx.Response]:
-        """Give an answer whose body is still to come.
+        """Give an answer whose body is still to come; statuses in `taken` are no failures.
 
         Raises
         ------
@@ -151,7 +152,7 @@ class Transport:
                 headers={"Accept": accept, **(headers or {})},
                 content=body,
             ) as answer:
-                if not answer.is_success:
+                if not answer.is_success and answer.status_code not in taken:
                     raise self._failure(answer)
                 yield answer
         except httpx.TimeoutException as error:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import Final, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dicomlab.catalog import (
     Browsable,
@@ -19,17 +18,15 @@ from dicomlab.catalog import (
     bulk_value,
     dicom_json,
     native_xml,
+    whole_file,
 )
 from dicomlab.dicomweb._http import Answer, Request
 from dicomlab.dicomweb._media_types import Chosen, Offer, choose, read_accept
 from dicomlab.dicomweb._multipart import Part, multipart, single
 from dicomlab.errors import NotFoundError, RequestError
-from dicomlab.pixels import FrameDescription
+from dicomlab.pixels import DecodeInto, FrameDescription
 from dicomlab.safety import MemoryBytes, read_header
 from dicomlab.standard import Level, transfer_syntax
-
-Decode: TypeAlias = Callable[[bytes, FrameDescription], NDArray[np.generic]]
-"""Gives the stored values of a frame; a server brings one that capped workers do."""
 
 DICOM: Final = "application/dicom"
 JSON: Final = "application/dicom+json"
@@ -85,7 +82,7 @@ def retrieve(source: Browsable, request: Request, uids: Mapping[str, str]) -> An
     if query.level is Level.IMAGE:
         offers.append(Offer(DICOM, transfer_syntax_uids=syntaxes, is_stored=True))
     chosen = choose(ranges, offers)
-    parts = [Part(DICOM, content) for _uid, content in source.retrieve(query)]
+    parts = [Part(DICOM, whole_file(content)) for _uid, content in source.retrieve(query)]
     if not parts:
         raise _nothing(query.level)
     return multipart(parts, DICOM) if chosen.offer.is_multipart else single(parts[0])
@@ -120,7 +117,7 @@ def frames(
     uids: Mapping[str, str],
     numbers: str,
     *,
-    decode: Decode,
+    decode: DecodeInto,
 ) -> Answer:
     """Answer with frames, by their numbers from 1 (10.4.1.1.6).
 
@@ -292,13 +289,16 @@ def _frame_type(chosen: Chosen) -> str:
     return f"{chosen.offer.media_type}; transfer-syntax={syntax}" if syntax else OCTETS
 
 
-def _frame(stored: bytes, description: FrameDescription, chosen: Chosen, decode: Decode) -> bytes:
+def _frame(
+    stored: bytes, description: FrameDescription, chosen: Chosen, decode: DecodeInto
+) -> bytes:
     own = description.transfer_syntax_uid
     syntax = transfer_syntax(own)
     is_plain = not syntax.is_encapsulated and syntax.is_little_endian
     if chosen.transfer_syntax_uid == own or (is_plain and description.bits_allocated > 1):
         return stored
-    values = decode(stored, description)
+    values = np.empty(description.shape, description.dtype)
+    decode(stored, description, values)
     if description.bits_allocated == 1:
         return np.packbits(values.astype(bool).ravel(), bitorder="little").tobytes()
     return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()

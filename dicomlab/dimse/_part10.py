@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from dicomlab.catalog import data_set_start
 from dicomlab.safety import ByteSource, read_header
 
 _FIRST_READ: Final = 2048
@@ -44,15 +45,12 @@ def stored_instance(source: ByteSource) -> StoredInstance:
     if start is not None and {0x0002, 0x0003, 0x0010} <= meta.keys():
         return StoredInstance(meta[0x0002], meta[0x0003], meta[0x0010], source, start)
     header = read_header(source)
-    first = source.read_at(0, _PREAMBLE)
-    if start is None:
-        start = _PREAMBLE if first[128:] == b"DICM" else 0
     return StoredInstance(
         header.string("SOPClassUID") or "",
         header.string("SOPInstanceUID") or "",
         header.transfer_syntax_uid,
         source,
-        start,
+        data_set_start(header, source) if start is None else start,
     )
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from functools import partial
 
 from fastapi import FastAPI
 
-from dicomlab.catalog import Browsable
+from dicomlab.catalog import Browsable, Stores
 from dicomlab.dicomweb import DicomWebRoot
-from dicomlab.pixels import decode_frame
 from dicomlab.server._data import Data
 from dicomlab.server._dicomweb import DicomWeb
 from dicomlab.server._gate import LOOPBACK_HOSTS, Gate
@@ -25,6 +23,7 @@ def create_app(
     source: Browsable,
     *,
     service: ViewService | None = None,
+    stores: Stores | None = None,
     hosts: Iterable[str] = LOOPBACK_HOSTS,
     dashboards: Callable[[], str | None] = lambda: None,
 ) -> FastAPI:
@@ -37,6 +36,8 @@ def create_app(
     service
         Opens and prepares volumes; by default one that keeps them under ``DICOMLAB_HOME``. It is
         closed with the application.
+    stores
+        Takes the instances that are sent by DICOMweb; without it none are taken.
     hosts
         Names or addresses that the application answers to, without port.
     dashboards
@@ -53,10 +54,10 @@ def create_app(
     app = FastAPI(
         title="dicomlab", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
     )
-    decode = partial(decode_frame, decode=views.decode)
     pages = Pages(source, views, dashboards=dashboards)
+    root = DicomWebRoot(source, stores=stores, decode=views.decode)
     app.include_router(Data(source, views, pages.assets).router)
-    app.include_router(DicomWeb(DicomWebRoot(source, decode=decode)).router)
+    app.include_router(DicomWeb(root).router)
     app.include_router(pages.router)
     answer_errors(app, pages.problem)
     app.add_middleware(Gate, hosts=tuple(hosts))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from anyio import from_thread, to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
@@ -13,6 +15,7 @@ from dicomlab.server._gate import LOOPBACK_HOSTS
 
 __all__ = ["DICOM_WEB", "DicomWeb"]
 
+_PIECE: Final = 1 << 20
 DICOM_WEB: Final = "/dicom-web"
 """Where the root of the services is."""
 
@@ -27,8 +30,34 @@ class DicomWeb:
             DICOM_WEB + "/{path:path}", self.answer, methods=["GET", "HEAD"], response_model=None
         )
 
+        self.router.add_api_route(
+            DICOM_WEB + "/{path:path}", self.take, methods=["POST"], response_model=None
+        )
+
     def answer(self, request: Request, path: str) -> Response:
         """Answer a request; the framework runs this in a thread, and streams in threads."""
+        return self._answer(request, path)
+
+    async def take(self, request: Request, path: str) -> Response:
+        """Answer a request whose body is read by a thread as it arrives."""
+        arriving = aiter(request.stream())
+
+        async def following() -> bytes:
+            """Return a good piece of the body, empty at its end: each hop costs something."""
+            piece = bytearray()
+            async for block in arriving:
+                piece += block
+                if len(piece) >= _PIECE:
+                    break
+            return bytes(piece)
+
+        def blocks() -> Iterator[bytes]:
+            while piece := from_thread.run(following):
+                yield piece
+
+        return await to_thread.run_sync(lambda: self._answer(request, path, blocks()))
+
+    def _answer(self, request: Request, path: str, body: Iterable[bytes] = ()) -> Response:
         asked = dicomweb.Request(
             request.method,
             path.rstrip("/"),
@@ -36,7 +65,7 @@ class DicomWeb:
             {name: ", ".join(request.headers.getlist(name)) for name in request.headers},
             _address(request) + DICOM_WEB,
         )
-        answer = self._root.answer(asked)
+        answer = self._root.answer(asked, body)
         if isinstance(answer.body, bytes):
             return Response(answer.body, answer.status, dict(answer.headers))
         if request.method == "HEAD":

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
 
-from dicomlab.catalog import Browsable
+from dicomlab.catalog import Browsable, Stores
 from dicomlab.errors import PolicyError
 from dicomlab.pixels import CappedDecoder
 from dicomlab.server._app import create_app
@@ -44,6 +44,7 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 0,
         folder: Path | None = None,
+        stores: Stores | None = None,
         dashboards: Place | None = None,
     ) -> None:
         if not is_loopback(host):
@@ -57,7 +58,12 @@ class Server:
         self._ended = threading.Event()
         self._dashboards = DashboardProcess(dashboards, host) if dashboards is not None else None
         self._background = BackgroundServer(
-            create_app(source, service=self.service, dashboards=self._dashboards_address),
+            create_app(
+                source,
+                service=self.service,
+                stores=stores,
+                dashboards=self._dashboards_address,
+            ),
             listening_socket(host, port),
         )
         self.address = self._background.address
@@ -130,6 +136,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     folder: Path | None = None,
+    stores: Stores | None = None,
     dashboards: Place | None = None,
 ) -> Server:
     """Serve the pages of a source of studies, and return once they are there.
@@ -145,6 +152,8 @@ def serve(
     folder
         Where OME-Zarr copies of what is viewed are kept, ``volumes`` under ``DICOMLAB_HOME`` by
         default.
+    stores
+        Takes the instances that are sent by DICOMweb; without it none are taken.
     dashboards
         Where the archive lies, for the process that serves the Panel dashboards on a port of its
         own; without it there are none.
@@ -156,7 +165,9 @@ def serve(
     RefusedError
         The port is taken.
     """
-    server = Server(source, host=host, port=port, folder=folder, dashboards=dashboards)
+    server = Server(
+        source, host=host, port=port, folder=folder, stores=stores, dashboards=dashboards
+    )
     try:
         return server.start()
     except BaseException:

@@ -16,6 +16,7 @@ from dicomlab.archive import Archive
 from dicomlab.catalog import Query
 from dicomlab.dicomweb import DicomWebSource
 from dicomlab.errors import NotFoundError
+from dicomlab.safety import MemoryBytes
 from dicomlab.server import serve
 from dicomlab.volume import volume
 from tests.conftest import peer_missing
@@ -46,7 +47,11 @@ def instances(folder: Path) -> dict[str, pydicom.Dataset]:
 def client(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DICOMwebClient]:
     with Archive.open(tmp_path_factory.mktemp("archive")) as archive:
         archive.import_([folder])
-        with serve(archive, folder=tmp_path_factory.mktemp("volumes")) as server:
+        volumes = tmp_path_factory.mktemp("volumes")
+        with (
+            archive.receiver() as receiver,
+            serve(archive, folder=volumes, stores=receiver) as server,
+        ):
             yield DICOMwebClient(f"{server.address}/dicom-web")
 
 
@@ -171,3 +176,29 @@ def test_what_orthanc_does_not_have_is_not_found(at_orthanc):
     with pytest.raises(NotFoundError):
         at_orthanc.instances("1.2.3")
     assert list(at_orthanc.records(Query("study", StudyInstanceUID="1.2.3"))) == []
+
+
+def test_instances_are_stored_with_us_by_dicomweb_client(client):
+    sent = list(phantoms.thorax_ct(slices=3, rows=16, seed=77))
+
+    response = client.store_instances(sent)
+
+    assert "FailedSOPSequence" not in response
+    assert len(response.ReferencedSOPSequence) == 3
+    got = client.retrieve_study(sent[0].StudyInstanceUID)
+    assert {one.SOPInstanceUID: one.PixelData for one in got} == {
+        one.SOPInstanceUID: one.PixelData for one in sent
+    }
+
+
+def test_instances_are_stored_at_orthanc_by_us(at_orthanc, tmp_path):
+    paths = phantoms.write(phantoms.thorax_ct(slices=3, rows=16, seed=78), tmp_path)
+
+    report = at_orthanc.store(MemoryBytes(path.read_bytes()) for path in paths)
+
+    assert report.is_complete
+    uids = {pydicom.dcmread(path).SOPInstanceUID for path in paths}
+    assert set(report.stored) == uids
+    study = pydicom.dcmread(paths[0]).StudyInstanceUID
+    found = at_orthanc.records(Query("image", StudyInstanceUID=study))
+    assert {one["SOPInstanceUID"] for one in found} == uids

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from email.parser import BytesParser
 from email.policy import HTTP
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -319,3 +320,21 @@ def test_a_query_of_the_catalog_is_behind_it(folder):
     found = document(ask(DicomWebRoot(source), "studies", PatientID="Å1"))
 
     assert values(found, "0020000D") == expected != []
+
+
+@pytest.mark.parametrize("kept", ["meta alone", "data set alone"])
+def test_what_is_kept_without_the_beginning_of_a_file_comes_as_a_file(folder, tmp_path, kept):
+    """A sender may leave preamble and meta information out; a file has both (PS3.10 7.1)."""
+    original = (folder / "ct" / "CT00001.dcm").read_bytes()
+    expected = pydicom.dcmread(folder / "ct" / "CT00001.dcm")
+    length = 132 + 12 + expected.file_meta.FileMetaInformationGroupLength
+    place = tmp_path / "kept"
+    place.write_bytes(original[132 if kept == "meta alone" else length :])
+    root = DicomWebRoot(open_folder(place))
+
+    data = body(ask(root, address(expected), "application/dicom"))
+
+    read = pydicom.dcmread(BytesIO(data))
+    assert read == expected
+    assert read.file_meta.TransferSyntaxUID == expected.file_meta.TransferSyntaxUID
+    assert data[-1000:] == original[-1000:]
