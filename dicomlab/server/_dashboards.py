@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,7 +148,11 @@ def run(archive: str, host: str) -> None:
             decode=CappedDecoder(workers),
         )
         server = BackgroundServer(Gate(app, policy=DASHBOARD_POLICY), bound).start()
-        sys.stdout.write(json.dumps({"address": server.address}) + "\n")
-        sys.stdout.flush()
-        sys.stdin.read()
-        server.stop()
+        try:
+            # Nobody hears it where the program was killed meanwhile; then the input has ended too.
+            with suppress(BrokenPipeError):
+                sys.stdout.write(json.dumps({"address": server.address}) + "\n")
+                sys.stdout.flush()
+            sys.stdin.read()
+        finally:
+            server.stop()

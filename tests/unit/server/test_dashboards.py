@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -122,3 +125,28 @@ def test_dashboards_that_cannot_start_say_so(tmp_path):
     with pytest.raises(StorageError, match="did not start"):
         process.wait()
     process.stop()
+
+
+def test_a_server_that_is_killed_while_they_start_leaves_nothing(held, tmp_path):
+    """The child finds that nobody hears its address, and that its input has ended."""
+    code = (
+        "import os, sys, time\n"
+        "from dicomlab.archive import Place\n"
+        "from dicomlab.server._dashboards import DashboardProcess\n"
+        "child = DashboardProcess(Place(sys.argv[1]))\n"
+        "child.start()\n"
+        "print(child._process.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(held.folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "DICOMLAB_HOME": str(tmp_path)},
+        check=False,
+    )
+    child = psutil.Process(int(killed.stdout))
+
+    child.wait(60)
+
+    assert killed.returncode == -9
