@@ -21,6 +21,7 @@ from dicomlab.phantoms._files import write, written
 from dicomlab.phantoms._instances import uid
 from dicomlab.phantoms._mr import head_mr
 from dicomlab.phantoms._pet import thorax_pet
+from dicomlab.phantoms._storage import storage_classes, storage_instance
 from dicomlab.phantoms._thorax import Lesion
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "enhanced_ct",
     "head_mr",
     "shuffled",
+    "storage_classes",
+    "storage_instance",
     "thorax_ct",
     "thorax_lesion",
     "thorax_pet",
