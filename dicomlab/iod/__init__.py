@@ -24,6 +24,16 @@ from dicomlab.iod._object import DerivedObject, read_object
 from dicomlab.iod._on_grid import Placed
 from dicomlab.iod._origin import DICOMLAB, Equipment, Source, WriteOptions
 from dicomlab.iod._parametric_map import read_parametric_map, write_parametric_map
+from dicomlab.iod._presentation_state import (
+    DisplayedArea,
+    Graphic,
+    ImageReference,
+    PresentationState,
+    Shutter,
+    SoftcopyVoi,
+    StateKind,
+    read_presentation_state,
+)
 from dicomlab.iod._registration import Registration, read_registration, write_registration
 from dicomlab.iod._report import Measurement, MeasurementGroup, Report, read_report
 from dicomlab.iod._segmentation import (
@@ -35,6 +45,7 @@ from dicomlab.iod._segmentation import (
 from dicomlab.iod._spectroscopy import RawDescription, Spectra, describe_raw, read_spectra
 from dicomlab.iod._structures import Contour, Roi, StructureSet, read_structure_set
 from dicomlab.iod._waveform import Waveform, WaveformChannel, WaveformGroup, read_waveform
+from dicomlab.iod._write_presentation_state import write_presentation_state
 from dicomlab.iod._write_report import write_report
 from dicomlab.iod._write_segmentation import Masks, SegmentationOptions, write_segmentation
 from dicomlab.iod._write_structures import write_structure_set
@@ -49,9 +60,12 @@ __all__ = [
     "ContentItem",
     "Contour",
     "DerivedObject",
+    "DisplayedArea",
     "DoseVolumeHistogram",
     "EncapsulatedDocument",
     "Equipment",
+    "Graphic",
+    "ImageReference",
     "InstanceReference",
     "KeyObject",
     "KeyObjectSelection",
@@ -60,6 +74,7 @@ __all__ = [
     "Measurement",
     "MeasurementGroup",
     "Placed",
+    "PresentationState",
     "RawDescription",
     "Registration",
     "Report",
@@ -68,8 +83,11 @@ __all__ = [
     "Segmentation",
     "SegmentationOptions",
     "SegmentationType",
+    "Shutter",
+    "SoftcopyVoi",
     "Source",
     "Spectra",
+    "StateKind",
     "StructureSet",
     "Waveform",
     "WaveformChannel",
@@ -84,6 +102,7 @@ __all__ = [
     "read_key_objects",
     "read_object",
     "read_parametric_map",
+    "read_presentation_state",
     "read_registration",
     "read_report",
     "read_segmentation",
@@ -94,6 +113,7 @@ __all__ = [
     "write_document",
     "write_key_objects",
     "write_parametric_map",
+    "write_presentation_state",
     "write_registration",
     "write_report",
     "write_segmentation",

@@ -135,7 +135,7 @@ def write_key_objects(
     ValueError
         Nothing is selected, or instances of several studies.
     """
-    chosen = [_dataset(one) for one in instances]
+    chosen = [dataset_of(one) for one in instances]
     if len({str(one.StudyInstanceUID) for one in chosen}) != 1:
         raise ValueError("a selection holds one or more instances of one study")
     made = hd.ko.KeyObjectSelectionDocument(
@@ -155,7 +155,8 @@ def write_key_objects(
     return made
 
 
-def _dataset(one: Instance | InstanceData | Dataset) -> Dataset:
+def dataset_of(one: Instance | InstanceData | Dataset) -> Dataset:
+    """Return an instance's attributes as a pydicom data set, without bulk data."""
     if isinstance(one, Instance):
         one = one.data
     return as_dataset(one) if isinstance(one, InstanceData) else one

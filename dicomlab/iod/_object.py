@@ -15,6 +15,7 @@ from dicomlab.iod._key_objects import (
 )
 from dicomlab.iod._load import Loadable, Loaded, load
 from dicomlab.iod._parametric_map import PARAMETRIC_MAP, read_parametric_map
+from dicomlab.iod._presentation_state import PresentationState, StateKind, read_presentation_state
 from dicomlab.iod._registration import SPATIAL_REGISTRATION, Registration, read_registration
 from dicomlab.iod._report import Report, read_report
 from dicomlab.iod._segmentation import SEGMENTATION_CLASSES, Segmentation, read_segmentation
@@ -34,6 +35,7 @@ DerivedObject: TypeAlias = (
     | Waveform
     | EncapsulatedDocument
     | Spectra
+    | PresentationState
 )
 """What `read_object` gives; doses and parametric maps are volumes."""
 
@@ -45,6 +47,7 @@ _READERS: Mapping[str, Callable[[Loaded], DerivedObject]] = {
     PARAMETRIC_MAP: read_parametric_map,
     SPATIAL_REGISTRATION: read_registration,
     MR_SPECTROSCOPY: read_spectra,
+    **dict.fromkeys(StateKind, read_presentation_state),
 }
 _ROOTS: Mapping[str, Callable[[Loaded], DerivedObject]] = {
     "1.2.840.10008.5.1.4.1.1.9.": read_waveform,
