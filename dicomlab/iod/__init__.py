@@ -42,6 +42,7 @@ from dicomlab.iod._segmentation import (
     SegmentationType,
     read_segmentation,
 )
+from dicomlab.iod._slide import Slide, SlideLevel, read_slide
 from dicomlab.iod._spectroscopy import RawDescription, Spectra, describe_raw, read_spectra
 from dicomlab.iod._structures import Contour, Roi, StructureSet, read_structure_set
 from dicomlab.iod._waveform import Waveform, WaveformChannel, WaveformGroup, read_waveform
@@ -84,6 +85,8 @@ __all__ = [
     "SegmentationOptions",
     "SegmentationType",
     "Shutter",
+    "Slide",
+    "SlideLevel",
     "SoftcopyVoi",
     "Source",
     "Spectra",
@@ -106,6 +109,7 @@ __all__ = [
     "read_registration",
     "read_report",
     "read_segmentation",
+    "read_slide",
     "read_spectra",
     "read_structure_set",
     "read_waveform",
