@@ -10,6 +10,7 @@ from pydicom import Dataset
 from dicomlab.errors import UnsupportedError
 from dicomlab.phantoms import _storage_documents as documents
 from dicomlab.phantoms import _storage_images as images
+from dicomlab.phantoms import _storage_magnetic as magnetic
 from dicomlab.phantoms import _storage_therapy as therapy
 from dicomlab.phantoms import _storage_waveforms as waveforms
 from dicomlab.phantoms._encoding import EXPLICIT_VR_LITTLE_ENDIAN, encode
@@ -19,6 +20,7 @@ Maker = Callable[[int], Dataset]
 
 MAKERS: Final[Mapping[str, Maker]] = {
     **images.MAKERS,
+    **magnetic.MAKERS,
     **documents.MAKERS,
     **therapy.MAKERS,
     **waveforms.MAKERS,

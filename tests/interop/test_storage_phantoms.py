@@ -11,7 +11,6 @@ from tests.derived import findings
 
 ROWS = Path(__file__).parents[2] / "requirements.csv"
 NOT_MADE = {
-    "1.2.840.10008.5.1.4.1.1.4.1": "Enhanced MR",
     "1.2.840.10008.5.1.4.1.1.130": "Enhanced PET",
     "1.2.840.10008.5.1.4.1.1.4.2": "MR Spectroscopy",
 }
