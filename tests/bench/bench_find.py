@@ -2,9 +2,10 @@
 
 The peer keeps the same records in a pandas DataFrame in memory and filters its columns: it knows
 neither folding nor several values, and is gone when the process ends; it is what a notebook would
-do without an index. p50 and p95 of ours are printed beside. The peer's table is of millions of
-objects: before the timing the garbage collector is told to leave them alone (`gc.freeze`), else a
-pass over them falls into calls of ours.
+do without an index. p50 and p95 of ours are printed beside, and p95 of the CPU time: neighbours on
+the machine slow that too, but less. The peer's table is of millions of objects: before the timing
+the garbage collector is told to leave them alone (`gc.freeze`), else a pass over them falls into
+calls of ours.
 """
 
 from __future__ import annotations
@@ -165,7 +166,7 @@ def run(repeat: int) -> list[Result]:
                 found = [row["StudyInstanceUID"] for row in answers]  # fmt: skip
                 expected = table[chosen(keys)].head(LIMIT).StudyInstanceUID.tolist()
                 assert found == expected, name
-            times: list[float] = []
+            times: list[tuple[float, float]] = []
             results.append(
                 beside(
                     f"find {name} (p50)", partial(ours, archive, calls, times),
@@ -173,22 +174,25 @@ def run(repeat: int) -> list[Result]:
                     repeat=repeat, unit="ms", peer_name=f"pandas {pd.__version__} in memory",
                 )
             )  # fmt: skip
-            p95 = statistics.quantiles(times, n=20)[-1]
-            results.append(
-                Result(f"find {name} (p95)", "ms", p95, GOAL_P95_MS, GOAL_P95_MS / p95, 1.0, "goal")
-            )
+            for what, each in zip(("p95", "p95 of CPU"), zip(*times, strict=True), strict=True):
+                p95 = statistics.quantiles(each, n=20)[-1]
+                results.append(
+                    Result(f"find {name} ({what})", "ms", p95, GOAL_P95_MS, GOAL_P95_MS / p95, 1.0,
+                           "goal")
+                )  # fmt: skip
     return results
 
 
-def ours(archive: Archive, calls: list[dict[str, str]], times: list[float]) -> float:
-    """Return the median of the calls, ms, and add each to the list."""
+def ours(archive: Archive, calls: list[dict[str, str]], times: list[tuple[float, float]]) -> float:
+    """Return the median of the calls, ms, and add each and its CPU time to the list."""
     found = []
     for keys in calls:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.thread_time()
         list(archive.records(Query("study", limit=LIMIT, **keys)))
-        found.append((time.perf_counter() - start) * 1e3)
+        spent, cpu = time.perf_counter() - start, time.thread_time() - cpu_start
+        found.append((spent * 1e3, cpu * 1e3))
     times += found
-    return statistics.median(found)
+    return statistics.median(spent for spent, _cpu in found)
 
 
 def in_pandas(
