@@ -613,20 +613,26 @@ def open_archive(
     *,
     index: str | None = None,
     quota_bytes: int | None = None,
+    storage_options: Mapping[str, object] | None = None,
 ) -> Archive:
     """Open the archive at a folder, by default the configured one; it is made where absent.
 
-    Its index is SQLite in the folder, or a PostgreSQL database by its URL. What would make the
-    stored files larger than ``quota_bytes`` is refused. What is not said here is what the table
-    ``archive`` of ``config.toml`` under ``DICOMLAB_HOME`` says; the folder ``archive`` there
-    where it says nothing.
+    Its files may also be in a store that fsspec reaches, by URL (``s3://bucket/folder``), with
+    ``storage_options`` for its driver. Its index is SQLite, in the folder or for a URL under
+    ``DICOMLAB_HOME``, or a PostgreSQL database by its URL. What would make the stored files larger
+    than ``quota_bytes`` is refused. What is not said here is what the table ``archive`` of
+    ``config.toml`` under ``DICOMLAB_HOME`` says; the folder ``archive`` there where it says
+    nothing.
 
     Raises
     ------
     RefusedError
         The configuration cannot be used; the message names what is wrong in it.
     """
-    return Archive(Store.open(location, index=index, quota_bytes=quota_bytes))
+    opened = Store.open(
+        location, index=index, quota_bytes=quota_bytes, storage_options=storage_options
+    )
+    return Archive(opened)
 
 
 def open(location: PathOrText) -> Folder:  # noqa: A001  the public name of DESIGN

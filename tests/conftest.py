@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import postgres as postgres_server
+from tests import stores
 from tests.peers import PeerMissingError, Peers
 from tools.requirements import current_commit
 
@@ -136,3 +137,10 @@ def postgres(
         raise postgres_session
     request.node.user_properties.append(("peer", "postgresql"))
     return postgres_session
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[stores.S3]:
+    """Start one S3 server for all tests that ask for it; each makes its own bucket in it."""
+    with stores.running() as server:
+        yield server

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +13,6 @@ from dicomlab.archive._check import check_archive
 from dicomlab.archive._database import Database
 from dicomlab.archive._deletion import DeleteReport, delete_all
 from dicomlab.archive._findings import CheckReport
-from dicomlab.archive._folder_store import FolderStore
 from dicomlab.archive._import import ImportProgress, Walk, import_files
 from dicomlab.archive._notes import Terms
 from dicomlab.archive._place import Place, find_place
@@ -25,9 +23,9 @@ from dicomlab.archive._report import ImportReport
 from dicomlab.archive._room import Room
 from dicomlab.archive._schema import TABLES, content
 from dicomlab.archive._select import find, join_upwards, unpack_document, unpack_header
-from dicomlab.archive._store import Store
+from dicomlab.archive._store import each
 from dicomlab.catalog import InstanceData, JsonObject, Metadata, Query, Record
-from dicomlab.errors import HostileInputError, NotFoundError, UnsupportedError
+from dicomlab.errors import HostileInputError, NotFoundError
 from dicomlab.safety import (
     DEFAULT_BOUNDS,
     Bounds,
@@ -53,12 +51,12 @@ class Archive:
     """
 
     def __init__(self, place: Place) -> None:
-        folder = Path(place.location)
         self.place = place
         self._quota_bytes = place.quota_bytes
-        self._store: Store = FolderStore(folder)
-        self._quarantine = QuarantineFiles(folder / "quarantine", place.quarantine)
-        self._database = Database(folder / "index.sqlite3" if place.index is None else place.index)
+        self._store = place.open()
+        local = self._store.staging
+        self._quarantine = QuarantineFiles(local / "quarantine", place.quarantine)
+        self._database = Database(place.index or local / "index.sqlite3")
 
     @classmethod
     def open(
@@ -67,8 +65,9 @@ class Archive:
         *,
         index: str | URL | None = None,
         quota_bytes: int | None = None,
+        storage_options: Mapping[str, object] | None = None,
     ) -> Self:
-        """Open the archive in a folder; it is made where there is none.
+        """Open the archive in a folder or a store; it is made where there is none.
 
         What is not said here stands in the table ``archive`` of the configuration
         (`dicomlab.config`), which is about the archive at its ``location`` and no other.
@@ -76,34 +75,35 @@ class Archive:
         Parameters
         ----------
         location
-            The folder; by default the configured one, or ``archive`` in `dicomlab.config.home`.
+            The folder, or the URL of a store that fsspec reaches (``s3://bucket/folder``); by
+            default the configured one, or ``archive`` in `dicomlab.config.home`.
         index
-            URL of a PostgreSQL database for the index (``postgresql+psycopg://user@host/name``);
-            by default it is a file of SQLite in the folder. One database serves one archive.
+            URL of the database of the index: in PostgreSQL
+            (``postgresql+psycopg://user@host/name``) or in another file of SQLite
+            (``sqlite:////data/index.sqlite3``). By default it is a file of SQLite in the folder;
+            for a URL in ``stores`` in `dicomlab.config.home`. One database serves one archive.
         quota_bytes
             Refuse what would make the stored files larger than this; imports at the same time
             count their own files only. Without it the disk is the bound.
+        storage_options
+            What fsspec's driver of a URL takes, such as ``endpoint_url``, ``key`` and ``secret``
+            for S3. By default these come from the environment and the files of the driver.
 
         Raises
         ------
         StorageError
-            The folder or the index cannot be used.
+            The folder, the store or the index cannot be used.
         UnsupportedError
-            Another version of dicomlab made the index, it is a database of another kind, or the
-            location is a URL.
+            Another version of dicomlab made the index, or it is a database, or the location a URL,
+            of a kind that is not known.
         MissingDependencyError
-            The driver of PostgreSQL is not installed.
+            The driver of PostgreSQL or of the URL is not installed.
         RefusedError
             The configuration cannot be used; the message names what is wrong in it.
         ValueError
-            The location is empty, or the index is no URL.
+            The location is empty or a URL that holds a password, or the index is no URL.
         """
-        place = find_place(location, index, quota_bytes)
-        if "://" in place.location:
-            raise UnsupportedError(
-                "An archive lies in a folder of this machine: give its path, no URL."
-            )
-        return cls(place)
+        return cls(find_place(location, index, quota_bytes, storage_options))
 
     @property
     def quarantine(self) -> Quarantine:
@@ -154,23 +154,25 @@ class Archive:
             The archive holds no such series, or no such instance in it.
         """
         series = TABLES[Level.SERIES].entity
-        found = []
-        layouts: Layouts = {}
         wanted = series.c.SeriesInstanceUID == series_instance_uid
         if sop_instance_uid is not None:
             wanted &= TABLES[Level.IMAGE].entity.c.SOPInstanceUID == sop_instance_uid
-        for uid, sha256, size in self._files(Level.SERIES, wanted):
-            header = self._read_header(sha256, size)
+        files = self._files(Level.SERIES, wanted)
+        if not files:
+            raise NotFoundError(f"The archive holds no series {series_instance_uid}.")
+        found = []
+        layouts: Layouts = {}
+        headers = each(self._store, self._read_header, files)
+        for (uid, sha256, size), header in zip(files, headers, strict=True):
             header.share_layout(layouts)
             has_pixels = header.pixel_data is not None
             frames = self._store.frames(sha256, size, header) if has_pixels else None
             found.append(InstanceData(uid, header, frames))
-        if not found:
-            raise NotFoundError(f"The archive holds no series {series_instance_uid}.")
         return found
 
-    def _read_header(self, sha256: str, size: int) -> Header:
+    def _read_header(self, file: tuple[str, str, int]) -> Header:
         """Read the header of a content, by the bounds on which it is here."""
+        _uid, sha256, size = file
         source = self._store.open(sha256, size)
         try:
             return read_header(source)

@@ -18,7 +18,7 @@ from dicomlab.archive._quarantine_files import QuarantineFiles
 from dicomlab.archive._schema import TABLES, content, deleted, odd
 from dicomlab.archive._select import PARENT, read_record, unpack_header
 from dicomlab.archive._staging import look_again
-from dicomlab.archive._store import SHARDS, Store, StoredFile, name_of
+from dicomlab.archive._store import SHARDS, Listing, Store, StoredFile, each, name_of
 from dicomlab.archive._tombstones import deleted_among, groups, note_last_ids, remove_files
 from dicomlab.archive._writer import Entry, add, known_contents
 from dicomlab.catalog import JsonAttributes, instance_record
@@ -98,20 +98,21 @@ class _Checker:
 
     def read_all(self, progress: Callable[[int, int], None] | None) -> None:
         """Hash every file, and compare the names with the index."""
-        total = sum(1 for shard in SHARDS for _ in self._store.files(shard))
+        shards = set(self._store.shards())
+        tell = _teller(self.report, 0 if progress is None else self._count_files(shards), progress)
         for name in self._store.strangers():
             self._note(Problem.STRANGE, name)
         with ThreadPoolExecutor(max(_READERS, self._store.at_once), "dicomlab-check") as pool:
             for shard in SHARDS:
                 # Rows first: what is committed meanwhile is looked for by itself below.
                 known, deleted = self._known(shard)
-                seen = set()
-                for file, sha256 in self._digested(pool, shard):
-                    seen.add(file.sha256)
+                listing = self._store.listing(shard) if shard in shards else Listing()
+                for name in listing.strangers:
+                    self._note(Problem.STRANGE, name)
+                for file, sha256 in self._digested(pool, listing.files):
                     self._take(file, sha256, known, deleted)
-                    self.report.files += 1
-                    if progress is not None and self.report.files % 64 == 0:
-                        progress(self.report.files, max(total, self.report.files))
+                    tell()
+                seen = {file.sha256 for file in listing.files}
                 self._missing |= {one: known[one] for one in known.keys() - seen}
         if progress is not None:
             progress(self.report.files, self.report.files)
@@ -149,11 +150,15 @@ class _Checker:
                 for sha256 in sorted(deleted_among(connection, some)):
                     self._note(Problem.DELETED, names[sha256])
 
+    def _count_files(self, shards: Iterable[str]) -> int:
+        counts = each(self._store, lambda shard: len(self._store.listing(shard).files), shards)
+        return sum(counts)
+
     def _digested(
-        self, pool: ThreadPoolExecutor, shard: str
+        self, pool: ThreadPoolExecutor, files: Sequence[StoredFile]
     ) -> Iterator[tuple[StoredFile, str | None]]:
-        """Yield the files of a shard, each with the SHA-256 that it has in truth."""
-        for some in groups(list(self._store.files(shard)), _GROUP):
+        """Yield files, each with the SHA-256 that it has in truth."""
+        for some in groups(files, _GROUP):
             hashes = pool.map(lambda file: self._store.digest(file.sha256, file.size), some)
             yield from zip(some, hashes, strict=True)
 
@@ -176,6 +181,7 @@ class _Checker:
         """Judge one file, whose content has a hash or could not be read."""
         row = known.get(file.sha256)
         uid = None if row is None else row.sop_instance_uid
+        self.report.files += 1
         self.report.bytes += file.size
         if file.sha256 in deleted:
             self._deleted.append(file)
@@ -221,43 +227,40 @@ class _Checker:
             note_last_ids(connection)
             clear(connection)
             for some in groups(numbers, _GROUP):
-                entries = [self._again(before, number, whole.get(number)) for number in some]
-                add(connection, entries)
+                looked = each(self._store, self._look_again, [whole.get(one) for one in some])
+                pairs = zip(some, looked, strict=True)
+                add(connection, [_again(before, number, entry) for number, entry in pairs])
             for files in groups([one for one in self._orphans if one.sha256 not in known], _GROUP):
                 add(connection, self._still_there(connection, list(self._entries(files))))
 
     def _still_there(self, connection: Connection, entries: Sequence[Entry]) -> list[Entry]:
         """Return what nobody has deleted since its file was read: in the writers' turn."""
         buried = deleted_among(connection, (one.sha256 for one in entries))
+        held = each(self._store, lambda one: self._store.holds(one.sha256, one.size), entries)
         return [
-            one for one in entries
-            if one.sha256 not in buried and self._store.holds(one.sha256, one.size)
+            one for one, is_there in zip(entries, held, strict=True)
+            if is_there and one.sha256 not in buried
         ]  # fmt: skip
 
-    def _again(self, before: Connection, number: int, file: StoredFile | None) -> Entry:
-        """Return what the index shall have of a content: from its file, if that is whole."""
-        kept = _from_index(before, number)
-        if file is None:
-            return kept
+    def _look_again(self, file: StoredFile | None) -> Entry | None:
+        found = None if file is None else self._look_at(file)
+        return found if isinstance(found, Entry) else None
+
+    def _look_at(self, file: StoredFile) -> Entry | str:
+        """Return what the index shall have of a file, or why it cannot have it."""
         try:
-            return replace(self._look_at(file), received=kept.received, number=number)
-        except (NonConformantError, HostileInputError):
-            return kept
+            source = self._store.open(file.sha256, file.size)
+            return look_again(source, file.sha256, self._bounds, self._quarantine)
+        except (NonConformantError, HostileInputError) as error:
+            return error.reason if isinstance(error, NonConformantError) else error.rule
 
-    def _look_at(self, file: StoredFile) -> Entry:
-        source = self._store.open(file.sha256, file.size)
-        return look_again(source, file.sha256, self._bounds, self._quarantine)
-
-    def _entries(self, files: Iterable[StoredFile]) -> Iterator[Entry]:
-        for file in files:
-            try:
-                entry = self._look_at(file)
-            except (NonConformantError, HostileInputError) as error:
-                reason = error.reason if isinstance(error, NonConformantError) else error.rule
-                self._note(Problem.UNREADABLE, file.name, detail=reason)
+    def _entries(self, files: Sequence[StoredFile]) -> Iterator[Entry]:
+        for file, found in zip(files, each(self._store, self._look_at, files), strict=True):
+            if isinstance(found, str):
+                self._note(Problem.UNREADABLE, file.name, detail=found)
                 continue
-            self._note(Problem.NOT_INDEXED, file.name, entry.sop_instance_uid, repaired=True)
-            yield replace(entry, received=_moment(file.received_ns))
+            self._note(Problem.NOT_INDEXED, file.name, found.sop_instance_uid, repaired=True)
+            yield replace(found, received=_moment(file.received_ns))
 
     def count(self) -> None:
         """Compare the counts that the index keeps with its rows."""
@@ -304,8 +307,26 @@ class _Checker:
         self.report.rows.append(CheckRow(problem, name, uid, detail, repaired))
 
 
+def _teller(
+    report: CheckReport, total: int, progress: Callable[[int, int], None] | None
+) -> Callable[[], None]:
+    """Return what tells the caller, once in a while, how far the check is."""
+
+    def tell() -> None:
+        if progress is not None and report.files % 64 == 0:
+            progress(report.files, max(total, report.files))
+
+    return tell
+
+
 def _moment(time_ns: int) -> str:
     return dt.datetime.fromtimestamp(time_ns // 10**9, dt.UTC).isoformat(timespec="seconds")
+
+
+def _again(before: Connection, number: int, found: Entry | None) -> Entry:
+    """Return what the index shall have of a content: what its file says, if that is whole."""
+    kept = _from_index(before, number)
+    return kept if found is None else replace(found, received=kept.received, number=number)
 
 
 def _from_index(connection: Connection, number: int) -> Entry:

@@ -44,10 +44,12 @@ class Database:
     Parameters
     ----------
     location
-        The file of an SQLite database, or the URL of one in PostgreSQL.
+        The file of an SQLite database, or its URL, or the URL of a database in PostgreSQL.
     """
 
     def __init__(self, location: Path | URL) -> None:
+        if not isinstance(location, Path) and location.get_backend_name() == "sqlite":
+            location = _file_of(location)
         self._write_lock = threading.Lock()
         self._is_sqlite = isinstance(location, Path)
         self._engine = (
@@ -141,6 +143,12 @@ class Database:
                 f"The archive's index is damaged: {error.orig}. Restore it from a backup, "
                 "or move index.sqlite3 elsewhere and run: dicomlab archive check --rebuild."
             ) from error
+
+
+def _file_of(url: URL) -> Path:
+    if not url.database or url.database == ":memory:":
+        raise ValueError("An index in memory is lost with the process: give the path of a file.")
+    return Path(url.database).absolute()
 
 
 def _engine(path: Path) -> Engine:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dicomlab.archive import _files
 from dicomlab.archive._incoming import Incoming
-from dicomlab.archive._store import FILE_NAME, SHARDS, StoredFile, name_of, translated
+from dicomlab.archive._store import SHARDS, Listing, StoredFile, hash_in, name_of, translated
 from dicomlab.catalog import FileFrames
 from dicomlab.errors import StorageError
 from dicomlab.safety import FileBytes, Header
@@ -84,32 +84,32 @@ class FolderStore:
             return False
         return stat.S_ISREG(found.st_mode) and found.st_size == size
 
-    def files(self, shard: str) -> Iterator[StoredFile]:
-        """Yield the files of a shard, by name."""
+    def shards(self) -> Sequence[str]:
+        """Return the shards that may hold files."""
+        return SHARDS
+
+    def listing(self, shard: str) -> Listing:
+        """Return what is in a shard, by name."""
+        made = Listing()
         for entry in _listed(self._instances / shard):
-            named = FILE_NAME.fullmatch(entry.name)
-            if named is not None and self._is_ours(entry, shard):
-                found = entry.stat(follow_symlinks=False)
-                yield StoredFile(name_of(named[1]), named[1], found.st_size, found.st_mtime_ns)
+            sha256 = hash_in(entry.name, shard)
+            if sha256 is None or not entry.is_file(follow_symlinks=False):
+                made.strangers.append(f"{self._instances.name}/{shard}/{entry.name}")
+                continue
+            found = entry.stat(follow_symlinks=False)
+            file = StoredFile(name_of(sha256), sha256, found.st_size, found.st_mtime_ns)
+            made.files.append(file)
+        return made
 
     def in_order(self, files: Sequence[StoredFile]) -> list[StoredFile]:
         """Return files in the order in which they came: their times say it."""
         return sorted(files, key=lambda file: (file.received_ns, file.sha256))
 
     def strangers(self) -> Iterator[str]:
-        """Yield the names of what the archive did not put among its files."""
+        """Yield the names of what stands among the shards and is none."""
         for top in _listed(self._instances):
             if top.name not in SHARDS or not top.is_dir(follow_symlinks=False):
                 yield f"{self._instances.name}/{top.name}"
-                continue
-            for entry in _listed(Path(top.path)):
-                if not self._is_ours(entry, top.name):
-                    yield f"{self._instances.name}/{top.name}/{entry.name}"
-
-    @staticmethod
-    def _is_ours(entry: os.DirEntry[str], shard: str) -> bool:
-        is_named = FILE_NAME.fullmatch(entry.name) is not None and entry.name.startswith(shard)
-        return is_named and entry.is_file(follow_symlinks=False)
 
     def set_aside(self, sha256: str, found: str) -> None:
         """Move a file whose content has another hash out of the way; it is kept."""

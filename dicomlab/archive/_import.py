@@ -68,7 +68,7 @@ def import_files(
     importer = _Importer(database)
     try:
         with store.incoming() as folder:
-            importer.run(Inlet(store, quarantine, folder, room, terms), walk, progress)
+            importer.run(Inlet(database, store, quarantine, folder, room, terms), walk, progress)
     except KeyboardInterrupt:
         report.interrupted = True
     except StorageError as error:
@@ -99,7 +99,7 @@ class _Importer:
     ) -> None:
         """Import to the end of the walk, or until an error or an interrupt."""
         tell = _teller(walk(False), progress)
-        readers = ThreadPoolExecutor(_READERS, "dicomlab-read")
+        readers = ThreadPoolExecutor(max(_READERS, inlet.store.at_once), "dicomlab-read")
         writer = ThreadPoolExecutor(1, "dicomlab-write")
         try:
             for group in _groups(self._staged(inlet, walk(True), readers)):

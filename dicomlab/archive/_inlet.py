@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from dicomlab.archive._database import Database
 from dicomlab.archive._incoming import write_temporary
 from dicomlab.archive._notes import Fault, Terms, describe
 from dicomlab.archive._quarantine_files import Held, QuarantineFiles, QuarantineRoom
 from dicomlab.archive._report import ImportRow, Outcome
 from dicomlab.archive._room import Room
 from dicomlab.archive._store import Store
+from dicomlab.archive._writer import known_contents
 from dicomlab.errors import RefusedError
 from dicomlab.safety import (
     FileBytes,
@@ -51,6 +53,8 @@ class Inlet:
 
     Parameters
     ----------
+    database
+        What knows the contents that are there.
     store, quarantine
         Where files go, and where refused ones go.
     folder
@@ -62,8 +66,15 @@ class Inlet:
     """
 
     def __init__(
-        self, store: Store, quarantine: QuarantineFiles, folder: Path, room: Room, terms: Terms
+        self,
+        database: Database,
+        store: Store,
+        quarantine: QuarantineFiles,
+        folder: Path,
+        room: Room,
+        terms: Terms,
     ) -> None:
+        self._database = database
         self.store = store
         self.quarantine = quarantine
         self.folder = folder
@@ -72,6 +83,14 @@ class Inlet:
         self._quarantine_room = QuarantineRoom(quarantine)
         self._files: dict[str, ImportRow] = {}
         self._lock = threading.Lock()
+
+    def holds(self, sha256: str, size: int) -> bool:
+        """Whether a content need not be written; of what is afar, the index is asked first."""
+        if self.store.at_once > 1:
+            with self._database.reading() as connection:
+                if not known_contents(connection, [sha256]):
+                    return False
+        return self.store.holds(sha256, size)
 
     def refuse(
         self, path: str, size: int, fault: Fault, content: bytes | Path | None = None

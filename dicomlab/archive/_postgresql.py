@@ -32,7 +32,7 @@ def engine(url: URL) -> Engine:
     if url.get_backend_name() != "postgresql":
         raise UnsupportedError(
             "The archive's index cannot be kept in a database of that kind. Give a URL that begins "
-            "with postgresql+psycopg://, or none for SQLite in the archive's folder."
+            "with postgresql+psycopg:// or sqlite:///, or none for SQLite in the archive's folder."
         )
     try:
         made = create_engine(url, hide_parameters=True, pool_pre_ping=True, max_overflow=-1)

@@ -63,7 +63,7 @@ class Receiver:
         self._store = store
         self._incoming = store.incoming()
         folder = self._incoming.__enter__()
-        self._inlet = Inlet(store, quarantine, folder, room, Terms(DEFAULT_BOUNDS))
+        self._inlet = Inlet(database, store, quarantine, folder, room, Terms(DEFAULT_BOUNDS))
         self._pending: list[_Waiting] = []
         self._pending_lock = threading.Lock()
         self._commit_lock = threading.Lock()
@@ -115,7 +115,7 @@ class Receiver:
 
     def _is_known(self, entry: Entry) -> bool:
         """Return whether the very bytes are durable already."""
-        if not self._store.holds(entry.sha256, entry.size):
+        if not self._inlet.holds(entry.sha256, entry.size):
             return False
         with self._database.reading() as connection:
             return entry.sha256 in known_contents(connection, [entry.sha256])

@@ -96,7 +96,7 @@ def _stage_short(
 ) -> Staged | Present | Refused:
     """Stage a file that is in memory."""
     sha256 = hashlib.sha256(data).hexdigest()
-    if not again and inlet.store.holds(sha256, len(data)):
+    if not again and inlet.holds(sha256, len(data)):
         return Present(candidate, sha256)
     try:
         entry, terms = _accept(MemoryBytes(data), sha256, inlet)
@@ -123,7 +123,7 @@ def _stage_long(
     temporary, sha256 = copy(stream, block, inlet.folder)
     try:
         with FileBytes(temporary) as written:
-            if not again and inlet.store.holds(sha256, written.size):
+            if not again and inlet.holds(sha256, written.size):
                 temporary.unlink()
                 return Present(candidate, sha256)
             entry, terms = _accept(written, sha256, inlet)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from dicomlab.catalog import Frames
 from dicomlab.errors import StorageError
 from dicomlab.safety import ByteSource, Header
 
-FILE_NAME: Final = re.compile(r"([0-9a-f]{64})\.dcm")
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+_FILE_NAME: Final = re.compile(r"([0-9a-f]{64})\.dcm")
 SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 """The folders of the store, by the first two digits of the hash."""
 
@@ -34,6 +37,20 @@ class StoredFile:
     sha256: str
     size: int
     received_ns: int
+
+
+@dataclass(slots=True)
+class Listing:
+    """What is in a shard.
+
+    Attributes
+    ----------
+    strangers
+        Names of what the archive did not put there.
+    """
+
+    files: list[StoredFile] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
 
 
 class Store(Protocol):
@@ -68,14 +85,17 @@ class Store(Protocol):
     def exists(self, sha256: str) -> bool:
         """Whether a file of this name is there."""
 
-    def files(self, shard: str) -> Iterator[StoredFile]:
-        """Yield the files of a shard, by name."""
+    def shards(self) -> Sequence[str]:
+        """Return the shards that may hold files."""
+
+    def listing(self, shard: str) -> Listing:
+        """Return what is in a shard, by name."""
 
     def in_order(self, files: Sequence[StoredFile]) -> list[StoredFile]:
         """Return files in the order in which they came."""
 
     def strangers(self) -> Iterator[str]:
-        """Yield the names of what the archive did not put among its files."""
+        """Yield the names of what stands among the shards and is none."""
 
     def set_aside(self, sha256: str, found: str) -> None:
         """Move a file whose content has another hash out of the way; it is kept."""
@@ -93,9 +113,24 @@ class Store(Protocol):
         """
 
 
+def hash_in(name: str, shard: str) -> str | None:
+    """Return the hash that the name of a shard's file holds, ``None`` where it is no such name."""
+    named = _FILE_NAME.fullmatch(name)
+    return named[1] if named is not None and name.startswith(shard) else None
+
+
 def name_of(sha256: str) -> str:
     """Return the name of a content's file below the archive's location."""
     return f"instances/{sha256[:2]}/{sha256}.dcm"
+
+
+def each(store: Store, function: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+    """Yield what a function makes of each; of what is afar, several come at one time."""
+    if store.at_once == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(store.at_once, "dicomlab-store") as pool:
+        yield from pool.map(function, items)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def _not_empty(
 
 _archive_option = click.option(
     "--archive",
-    metavar="FOLDER",
+    metavar="FOLDER|URL",
     callback=_not_empty,
     help="The archive to use instead of the configured one.",
 )

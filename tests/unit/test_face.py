@@ -126,10 +126,12 @@ def test_nonsense_in_one_row_hides_no_other():
 def test_a_url_is_no_folder(tmp_path, monkeypatch):
     """A URL is refused; it does not become a folder of that name."""
     monkeypatch.chdir(tmp_path)
-    for opened in (dl.open, dl.open_archive):
-        for location in ("postgresql://host/name", "s3://bucket", "https://host/dicomweb"):
-            with pytest.raises(UnsupportedError, match="path"):
-                opened(location)
+    for location in ("postgresql://host/name", "s3://bucket", "https://host/dicomweb"):
+        with pytest.raises(UnsupportedError, match="path"):
+            dl.open(location)
+    for location in ("postgresql://host/name", "https://host/dicomweb"):
+        with pytest.raises(UnsupportedError, match="folder"):
+            dl.open_archive(location)
 
     assert list(tmp_path.iterdir()) == []
 
