@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import as_nobody, stores
 from tests import postgres as postgres_server
-from tests import stores
 from tests.peers import PeerMissingError, Peers
 from tools.requirements import current_commit
 
@@ -144,3 +144,10 @@ def s3() -> Iterator[stores.S3]:
     """Start one S3 server for all tests that ask for it; each makes its own bucket in it."""
     with stores.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def nobody() -> Iterator[as_nobody.Nobody]:
+    """Start one process that may do little, for all tests that ask for it."""
+    with as_nobody.running() as child:
+        yield child

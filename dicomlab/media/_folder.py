@@ -20,7 +20,7 @@ from dicomlab.catalog import (
     summarise,
     value_of,
 )
-from dicomlab.errors import NotFoundError
+from dicomlab.errors import NotFoundError, StorageError
 from dicomlab.media._report import ScanReport
 from dicomlab.media._scan import Entry, PlacedBytes, Progress, open_place, scan
 from dicomlab.safety import (
@@ -60,9 +60,18 @@ def open_folder(
     ------
     NotFoundError
         There is nothing at this path.
+    StorageError
+        A folder above it may not be looked into.
     """
     found = Path(path).expanduser()
-    if not found.exists():
+    try:
+        is_there = found.exists()
+    except PermissionError as error:
+        raise StorageError(
+            "The path given may not be looked at: permission is denied for a folder above it. Ask "
+            "its owner, or give another path."
+        ) from error
+    if not is_there:
         raise NotFoundError(
             "There is no file or folder at the path given. Check its spelling, and that the disk "
             "or share that it lies on is there."

@@ -1,6 +1,7 @@
 """A folder is read in place; what is no instance stands in the report, never in a traceback."""
 
 import os
+import shutil
 import struct
 import zipfile
 
@@ -11,6 +12,7 @@ from dicomlab.catalog import Query
 from dicomlab.errors import NotFoundError, StorageError
 from dicomlab.media import open_folder
 from dicomlab.safety import Bounds
+from tests import as_nobody
 
 
 @pytest.fixture
@@ -85,18 +87,21 @@ def test_what_is_no_instance_is_reported(folder):
     assert report.to_dict()["instances"] == 3
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_reported(folder):
-    """A file and a folder without permission."""
-    (folder / "CT00001.dcm").chmod(0)
-    (folder / "below").chmod(0)
-    try:
-        report = open_folder(folder).report
-    finally:
-        (folder / "below").chmod(0o700)
+def test_what_may_not_be_read_is_reported(folder, nobody):
+    """A file and a folder without permission: root may read all, so nobody is asked."""
+    with as_nobody.folder_of_nobody() as place:
+        shutil.copytree(folder, place / "studies")
+        (place / "studies" / "CT00001.dcm").chmod(0)
+        (place / "studies" / "below").chmod(0)
 
-    assert report.counts == {"unreadable": 2}
-    assert report.instances == 1
+        said = nobody.call(as_nobody.scan, place / "studies")
+
+        (place / "studies").chmod(0)
+        hidden = nobody.call(as_nobody.scan, place / "studies" / "below")
+
+    assert said == {"counts": {"unreadable": 2}, "instances": 1}
+    assert hidden["error"] == "StorageError"
+    assert "below" not in hidden["message"]
 
 
 def test_a_file_that_vanishes_while_others_are_looked_at_is_reported(folder):
