@@ -1,6 +1,7 @@
 """The durable store: files as received, and an index that answers queries."""
 
 from dicomlab.archive._archive import Archive
+from dicomlab.archive._backup import CopyReport
 from dicomlab.archive._deletion import DeletedRow, DeleteReport
 from dicomlab.archive._findings import CheckReport, CheckRow, Problem
 from dicomlab.archive._import import ImportProgress
@@ -14,6 +15,7 @@ __all__ = [
     "Archive",
     "CheckReport",
     "CheckRow",
+    "CopyReport",
     "DeleteReport",
     "DeletedRow",
     "ImportProgress",

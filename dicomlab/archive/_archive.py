@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import URL, ColumnElement, Select, func, select
 
+from dicomlab.archive._backup import CopyReport, back_up, restore
 from dicomlab.archive._check import check_archive
 from dicomlab.archive._database import Database
 from dicomlab.archive._deletion import DeleteReport, delete_all
@@ -380,6 +382,60 @@ class Archive:
             rebuild=rebuild,
             progress=progress,
         )
+
+    def backup(
+        self, folder: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None
+    ) -> CopyReport:
+        """Copy the archive into a folder, while it is in use; what is there already stays.
+
+        The copy is an archive itself: a snapshot of the index, and all files that it knows, each
+        compared with its SHA-256; refused files too. An index in PostgreSQL is not copied:
+        `restore` makes it from the files. Control-C ends it cleanly, and the next call goes on.
+
+        Parameters
+        ----------
+        folder
+            Where to; by the next call to the same folder only new files are copied.
+        progress
+            Called after each group of files with the number of those done and of all.
+
+        Raises
+        ------
+        IncompleteError
+            A disk or the store fails; its `report` says how far it came.
+        ValueError
+            The folder is the archive's own.
+        """
+        target = Path(folder).expanduser().absolute()
+        return back_up(self._database, self._store, self._quarantine, target, progress)
+
+    def restore(
+        self, folder: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None
+    ) -> CopyReport:
+        """Fill this archive, which must be empty, from a backup.
+
+        Files are compared with their SHA-256 on the way. The index is that of the backup; in
+        PostgreSQL, or where the backup has none, it is made from the files in their order. What
+        was stopped goes on with the next call.
+
+        Parameters
+        ----------
+        folder
+            What `backup` wrote.
+        progress
+            Called after each group of files with the number of those done and of all.
+
+        Raises
+        ------
+        RefusedError
+            The archive is not empty.
+        StorageError
+            The folder holds no backup.
+        IncompleteError
+            A disk or the store fails; its `report` says how far it came.
+        """
+        source = Path(folder).expanduser().absolute()
+        return restore(self._database, self._store, self._quarantine, source, progress)
 
     def close(self) -> None:
         """Close the index."""

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import (
@@ -119,6 +119,37 @@ class Database:
                 _postgresql.wait_for_turn(connection)
             yield connection
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the index is a file of SQLite."""
+        return self._is_sqlite
+
+    def snapshot(self, target: Path) -> None:
+        """Write one state of an index in SQLite into a new file, while others read and write."""
+        target.unlink(missing_ok=True)
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with self._raw() as connection:
+            connection.execute("VACUUM INTO ?", (str(target),)).close()
+
+    def restore(self, snapshot: Path) -> None:
+        """Replace all that an index in SQLite holds by a snapshot, of this or an older schema."""
+        with self._write_lock, self._raw() as connection, closing(read_only(snapshot)) as source:
+            source.backup(connection)
+        self._prepare()
+
+    @contextmanager
+    def _raw(self) -> Iterator[sqlite3.Connection]:
+        with self._translated(), self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)
+            try:
+                yield raw
+            except sqlite3.Error as error:
+                raise StorageError(
+                    f"The archive's index cannot be copied: {error}. Check free space and "
+                    "permissions of the folders."
+                ) from error
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -143,6 +174,11 @@ class Database:
                 f"The archive's index is damaged: {error.orig}. Restore it from a backup, "
                 "or move index.sqlite3 elsewhere and run: dicomlab archive check --rebuild."
             ) from error
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """Open a file of SQLite that nobody writes; nothing is made beside it."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
 
 def _file_of(url: URL) -> Path:

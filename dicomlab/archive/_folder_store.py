@@ -124,7 +124,9 @@ class FolderStore:
         """Give a folder for temporary files; it is gone afterwards, and so are dead ones."""
         return self._incoming.folder()
 
-    def take_in(self, files: Iterable[tuple[Path, str]]) -> None:
+    def take_in(
+        self, files: Iterable[tuple[Path, str]], received_ns: Sequence[int] | None = None
+    ) -> None:
         """Give temporary files their final names; when this returns they are there for good."""
         moves = [(temporary, self.path_of(sha256)) for temporary, sha256 in files]
         with translated("Writing files"):
@@ -133,8 +135,9 @@ class FolderStore:
                 self._made.add(folder)
             # Their order of arrival, should the index ever have to be made again from the files.
             now = time.time_ns()
-            for place, (temporary, _) in enumerate(moves):
-                os.utime(temporary, ns=(now + place, now + place))
+            times = received_ns or range(now, now + len(moves))
+            for (temporary, _), moment in zip(moves, times, strict=True):
+                os.utime(temporary, ns=(moment, moment))
             with ThreadPoolExecutor(_SYNCS_AT_ONCE, "dicomlab-sync") as pool:
                 _files.move_durably(moves, pool)
 

@@ -143,10 +143,12 @@ class ObjectStore:
         """Give a local folder for temporary files; it is gone afterwards, and so are dead ones."""
         return self._incoming.folder()
 
-    def take_in(self, files: Iterable[tuple[Path, str]]) -> None:
+    def take_in(
+        self, files: Iterable[tuple[Path, str]], received_ns: Sequence[int] | None = None
+    ) -> None:
         """Upload temporary files under their hashes; when this returns they are there for good."""
         pending = {sha256: temporary for temporary, sha256 in files}
-        now = time.time_ns()
+        now = received_ns[0] if received_ns else time.time_ns()
         pool = ThreadPoolExecutor(self.at_once, "dicomlab-upload")
         try:
             uploads = [pool.submit(self._upload, *one) for one in pending.items()]

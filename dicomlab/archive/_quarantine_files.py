@@ -156,6 +156,11 @@ class QuarantineFiles:
             ],
         )  # fmt: skip
 
+    def released(self) -> list[str]:
+        """Return the contents that are in the archive on terms of their own."""
+        names = (entry.name for entry in _entries(self._released))
+        return [found[1] for name in names if (found := _NAME.fullmatch(name))]
+
     def terms(self, sha256: str) -> Terms | None:
         """Return on which terms a content is in the archive, ``None`` for the usual ones."""
         try:

@@ -103,8 +103,16 @@ class Store(Protocol):
     def incoming(self) -> AbstractContextManager[Path]:
         """Give a local folder for temporary files of one import."""
 
-    def take_in(self, files: Iterable[tuple[Path, str]]) -> None:
-        """Take temporary files in under their hashes; when this returns they are there for good."""
+    def take_in(
+        self, files: Iterable[tuple[Path, str]], received_ns: Sequence[int] | None = None
+    ) -> None:
+        """Take temporary files in under their hashes; when this returns they are there for good.
+
+        Parameters
+        ----------
+        received_ns
+            When each came, in order, where that is not now.
+        """
 
     def remove(self, sha256s: Iterable[str]) -> None:
         """Remove contents, also those set aside; when this returns they are gone for good.

@@ -48,6 +48,35 @@ def check_archive(archive: ArchiveChoice, *, repair: bool, rebuild: bool, as_jso
     return PARTLY if report.is_repaired_in_part else FAILED
 
 
+@archive_group.command("backup")
+@click.option("--to", "folder", required=True, type=click.Path(file_okay=False), help="Where to.")
+@archive_option
+@json_option
+@command
+def backup(folder: str, archive: ArchiveChoice, *, as_json: bool) -> int:
+    """Copy the archive into a folder, while it is in use; only new files are copied."""
+    with archive.open() as held, bar("copying", "files") as update:
+        report = held.source.backup(folder, progress=update)
+    answer(report.to_dict(), as_json=as_json, text=str(report))
+    return 0 if report.is_complete else PARTLY
+
+
+@archive_group.command("restore")
+@click.option(
+    "--from", "folder", required=True, type=click.Path(exists=True, file_okay=False),
+    help="What backup wrote.",
+)  # fmt: skip
+@archive_option
+@json_option
+@command
+def restore(folder: str, archive: ArchiveChoice, *, as_json: bool) -> int:
+    """Fill an empty archive from a backup."""
+    with archive.open() as held, bar("copying", "files") as update:
+        report = held.source.restore(folder, progress=update)
+    answer(report.to_dict(), as_json=as_json, text=str(report))
+    return 0 if report.is_complete else PARTLY
+
+
 @archive_group.command("delete")
 @click.argument("uids", nargs=-1, required=True, metavar="UID...")
 @click.option(
