@@ -128,6 +128,13 @@ class QuarantineFiles:
             ]
         return sum(name.endswith(".bin") for name, _ in sizes), sum(size for _, size in sizes)
 
+    def stamp(self) -> int:
+        """Return what changes whenever a file comes or goes."""
+        try:
+            return self._folder.stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def take_in(self, held: Iterable[Held], folder: Path) -> None:
         """Make entries of refused files; when this returns, they are there for good.
 
@@ -191,6 +198,7 @@ class QuarantineRoom:
         self._files = files
         self._lock = threading.Lock()
         self._used: tuple[int, int] | None = None
+        self._stamp = 0
 
     def too_long(self, size: int) -> str:
         """Return why a file of so many bytes is never kept, ``""`` where it may be."""
@@ -208,9 +216,8 @@ class QuarantineRoom:
         if why := self.too_long(size):
             return why
         with self._lock:
-            entries, used = self._used or self._files.used()
+            entries, used = self._count(size)
             if entries >= bounds.entries or used + size > bounds.bytes:
-                self._used = (entries, used)
                 return (
                     f"The quarantine is full: {entries:,} files and {used:,} bytes, of "
                     f"{bounds.entries:,} and {bounds.bytes:,}. Release or discard some, or raise "
@@ -218,6 +225,18 @@ class QuarantineRoom:
                 )
             self._used = (entries + 1, used + size)
         return ""
+
+    def _count(self, size: int) -> tuple[int, int]:
+        """Return what is taken; counted again when it is full and somebody has made room since."""
+        bounds = self._files.bounds
+        if self._used is not None:
+            entries, used = self._used
+            is_full = entries >= bounds.entries or used + size > bounds.bytes
+            if not is_full or self._files.stamp() == self._stamp:
+                return self._used
+        self._stamp = self._files.stamp()
+        self._used = self._files.used()
+        return self._used
 
 
 def _entries(folder: Path) -> Iterable[os.DirEntry[str]]:

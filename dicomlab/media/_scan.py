@@ -139,13 +139,14 @@ def _duplicate(entry: Entry, first: Entry) -> Refusal:
         return Refusal(
             entry.path,
             "duplicate",
-            "The same instance is here already, with the same content; the first by name counts.",
+            "The same instance is here already, with the same content; the first by name counts. "
+            "Nothing is lost.",
         )
     return Refusal(
         entry.path,
         "same-uid-other-content",
         "Another file has this SOP Instance UID and other content; the first by name counts. "
-        "One of the two was changed without a new UID (PS3.5 9).",
+        "One of the two was changed without a new UID (PS3.5 9): ask their source which is right.",
     )
 
 

@@ -121,7 +121,9 @@ def read_rest(data: bytes, header: Header) -> Header:
 
 def _not_dicom(why: str) -> NonConformantError:
     return NonConformantError(
-        f"Not a DICOM file: {why} (PS3.10 7.1).", reason="not-dicom", reference="PS3.10 7.1"
+        f"Not a DICOM file: {why} (PS3.10 7.1). If it should be one, copy or retrieve it again.",
+        reason="not-dicom",
+        reference="PS3.10 7.1",
     )
 
 

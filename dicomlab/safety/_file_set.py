@@ -34,7 +34,7 @@ _OUTSIDE: Final = (
     "outside-file-set",
     (
         "The DICOMDIR names a file outside its own folder (PS3.10 8.2), by a path upwards, an "
-        "absolute one or a link. It was not touched."
+        "absolute one or a link. It was not touched: name it by its own path if it is wanted."
     ),
 )
 _MISSING: Final = (

@@ -362,7 +362,8 @@ def item_header(buffer: bytes, position: int, end: int, encoding: Encoding) -> t
 
 def _damaged(tag: int) -> NonConformantError:
     return NonConformantError(
-        f"{tag_text(tag)} stands where an item of a sequence, or its end, must be (PS3.5 7.5).",
+        f"{tag_text(tag)} stands where an item of a sequence, or its end, must be (PS3.5 7.5). "
+        "The file is damaged: copy or retrieve it again.",
         reason="damaged-sequence",
         tag=tag,
         reference="PS3.5 7.5",

@@ -17,6 +17,7 @@ import pytest
 
 from dicomlab.archive import Archive, Outcome, QuarantineBounds
 from dicomlab.archive._place import Place
+from dicomlab.archive._receive import Receiver
 from dicomlab.catalog import Query
 from dicomlab.errors import (
     DicomlabError,
@@ -241,6 +242,27 @@ def test_bounds_count_what_is_there_already(folder: Path, home: Path) -> None:
 
     assert [row.quarantine for row in rows] == [digest(CUT), None]
     assert "full" in rows[1].not_kept
+
+
+def test_room_that_somebody_makes_is_used(home: Path) -> None:
+    """By a node that takes instances for days, too."""
+    place = Place(str(home), quarantine=QuarantineBounds(entries=1))
+
+    def refused(receiver: Receiver, data: bytes) -> None:
+        arrival = receiver.begin()
+        arrival.write(data)
+        with pytest.raises(NonConformantError):
+            arrival.finish()
+
+    with Archive(place) as archive, archive.receiver() as receiver:
+        refused(receiver, CUT)
+        refused(receiver, CUT[:-1])
+        assert [entry.id for entry in archive.quarantine] == [digest(CUT)]
+
+        archive.quarantine.discard(digest(CUT))
+        refused(receiver, CUT[:-1])
+
+        assert [entry.id for entry in archive.quarantine] == [digest(CUT[:-1])]
 
 
 def test_the_last_of_the_disk_is_not_for_the_quarantine(
