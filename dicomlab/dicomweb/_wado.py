@@ -25,7 +25,7 @@ from dicomlab.dicomweb._media_types import Chosen, Offer, choose, read_accept
 from dicomlab.dicomweb._multipart import Part, multipart, single
 from dicomlab.errors import NotFoundError, RequestError
 from dicomlab.pixels import DecodeInto, FrameDescription
-from dicomlab.safety import MemoryBytes, read_header
+from dicomlab.safety import MemoryBytes, Outgoing, read_header
 from dicomlab.standard import Level, transfer_syntax
 
 DICOM: Final = "application/dicom"
@@ -82,7 +82,9 @@ def retrieve(source: Browsable, request: Request, uids: Mapping[str, str]) -> An
     if query.level is Level.IMAGE:
         offers.append(Offer(DICOM, transfer_syntax_uids=syntaxes, is_stored=True))
     chosen = choose(ranges, offers)
-    parts = [Part(DICOM, whole_file(content)) for _uid, content in source.retrieve(query)]
+    parts = [
+        Part(DICOM, Outgoing(whole_file(content))) for _uid, content in source.retrieve(query)
+    ]
     if not parts:
         raise _nothing(query.level)
     return multipart(parts, DICOM) if chosen.offer.is_multipart else single(parts[0])

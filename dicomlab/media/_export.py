@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from dicomlab.catalog import Query
 from dicomlab.errors import DicomlabError, NonConformantError, RefusedError
 from dicomlab.pixels import EXPLICIT_VR_LITTLE_ENDIAN, Loss, derived_uid, transcode
-from dicomlab.safety import ByteSource, FileBytes, Header, read_header
+from dicomlab.safety import ByteSource, FileBytes, Header, Outgoing, read_header
 from dicomlab.standard import transfer_syntax
 
 _UID: Final = re.compile(r"[0-9.]{1,64}")
@@ -176,7 +176,7 @@ class _Export:
 
     def row(self, uid: str, data: ByteSource) -> ExportRow:
         try:
-            return self._written(uid, data)
+            return self._written(uid, Outgoing(data))
         except DicomlabError as error:
             message = " ".join((str(error), *getattr(error, "__notes__", ())))
             return ExportRow(uid, Exported.REFUSED, reason=_reason(error), message=message)

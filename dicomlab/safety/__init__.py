@@ -24,6 +24,7 @@ from dicomlab.safety._header import Header, Layouts, PixelDataLocation
 from dicomlab.safety._hex import HexDump
 from dicomlab.safety._instance import WAIVABLE, check_instance, check_pixel_data
 from dicomlab.safety._listing import ListedElement, Listing, list_elements
+from dicomlab.safety._outgoing import Outgoing
 from dicomlab.safety._refusal import Readable, Refusal, UnreadableError
 from dicomlab.safety._tar import TarCandidate
 from dicomlab.safety._text import decode_text, printable
@@ -55,6 +56,7 @@ __all__ = [
     "Listing",
     "MemberBytes",
     "MemoryBytes",
+    "Outgoing",
     "PartBytes",
     "PixelDataLocation",
     "Readable",
