@@ -1,6 +1,7 @@
 """What pixels mean: frames decoded, modality and VOI transformations, rendering."""
 
 from dicomlab.pixels._capped import DECODING, CappedDecoder
+from dicomlab.pixels._colour import icc_profile, to_srgb
 from dicomlab.pixels._decode import (
     DecodeInto,
     can_decode,
@@ -22,7 +23,16 @@ from dicomlab.pixels._frames import FrameIndex, index_frames
 from dicomlab.pixels._groups import FunctionalGroups
 from dicomlab.pixels._history import derived_uid
 from dicomlab.pixels._overlays import Overlay, overlays
-from dicomlab.pixels._render import Presentation, png
+from dicomlab.pixels._palette import Palette, read_palette
+from dicomlab.pixels._pictures import (
+    FilmFormat,
+    PictureFormat,
+    png,
+    write_film,
+    write_picture,
+)
+from dicomlab.pixels._real_world import RealWorldMap, real_world_maps
+from dicomlab.pixels._render import Presentation, render_frame
 from dicomlab.pixels._transcode import EXPLICIT_VR_LITTLE_ENDIAN, Transcoded, transcode
 from dicomlab.pixels._video import video_frames
 from dicomlab.pixels._voi import (
@@ -38,13 +48,17 @@ __all__ = [
     "EXPLICIT_VR_LITTLE_ENDIAN",
     "CappedDecoder",
     "DecodeInto",
+    "FilmFormat",
     "FrameDescription",
     "FrameIndex",
     "FunctionalGroups",
     "LookupTable",
     "Loss",
     "Overlay",
+    "Palette",
+    "PictureFormat",
     "Presentation",
+    "RealWorldMap",
     "Transcoded",
     "VoiLutFunction",
     "VoiWindow",
@@ -57,13 +71,20 @@ __all__ = [
     "derived_uid",
     "encode_frame",
     "encoded_description",
+    "icc_profile",
     "index_frames",
     "lookup_table",
     "overlays",
     "png",
     "read_codestream",
+    "read_palette",
+    "real_world_maps",
+    "render_frame",
+    "to_srgb",
     "transcode",
     "unpack_bits",
     "video_frames",
     "voi_windows",
+    "write_film",
+    "write_picture",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dicomlab.safety import Attributes
@@ -33,11 +34,16 @@ class FunctionalGroups:
 
     def macro(self, frame: int, sequence: str) -> Attributes | None:
         """Return the first item of a macro's sequence for a frame, counted from 0."""
+        items = self.items(frame, sequence)
+        return items[0] if items else None
+
+    def items(self, frame: int, sequence: str) -> Sequence[Attributes]:
+        """Return the items of a macro's sequence for a frame, counted from 0."""
         places = [self.per_frame[frame]] if frame < len(self.per_frame) else []
         if self.shared is not None:
             places.append(self.shared)
         for place in places:
             items = place.items(sequence)
             if items:
-                return items[0]
-        return None
+                return items
+        return ()

@@ -87,6 +87,14 @@ class Overlay:
         bits = np.unpackbits(octets, bitorder="little")[first % 8 : first % 8 + size]
         return bits.reshape(self.rows, self.columns).astype(bool)
 
+    def draw(self, plane: NDArray[np.bool_], picture: NDArray[np.uint8]) -> None:
+        """Draw a plane on a picture at full brightness, where its origin says."""
+        row, column = self.origin[0] - 1, self.origin[1] - 1
+        part = plane[max(-row, 0) :, max(-column, 0) :]
+        place = picture[max(row, 0) :, max(column, 0) :]
+        rows, columns = min(part.shape[0], place.shape[0]), min(part.shape[1], place.shape[1])
+        place[:rows, :columns][part[:rows, :columns]] = 255
+
 
 def overlays(attributes: Attributes) -> tuple[Overlay, ...]:
     """Return the overlays of an instance; groups that lack a size are left out.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicomlab.errors import UnsupportedError
+from dicomlab.pixels._colour import icc_profile, to_rgb, to_srgb
 from dicomlab.pixels._decode import (
     DecodeInto,
     decode_frame,
@@ -17,6 +17,8 @@ from dicomlab.pixels._decode import (
 )
 from dicomlab.pixels._description import FrameDescription
 from dicomlab.pixels._groups import FunctionalGroups
+from dicomlab.pixels._overlays import Overlay, container_description, overlays
+from dicomlab.pixels._palette import Palette, read_palette
 from dicomlab.pixels._voi import (
     LookupTable,
     VoiLutFunction,
@@ -25,11 +27,6 @@ from dicomlab.pixels._voi import (
     voi_windows,
 )
 from dicomlab.safety import Attributes
-
-_TO_RGB = np.array(
-    [[1, 0, 1.402], [1, -0.114 * 1.772 / 0.587, -0.299 * 1.402 / 0.587], [1, 1.772, 0]]
-)
-"""YBR_FULL to RGB: the inverse of PS3.3 C.7.6.3.1.2."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +42,18 @@ class Presentation:
     windows, voi_lut
         The VOI transformations of the object itself (PS3.3 C.11.2).
     palette
-        Red, green and blue table of a PALETTE COLOR object.
-    pixel_padding_value
-        Stored value that is left out when a window is made up (0028,0120).
+        Colours of a PALETTE COLOR object.
+    pixel_padding_value, pixel_padding_range_limit
+        Stored values that are left out when a window is made up (0028,0120 and 0121).
+    presentation_lut_shape
+        ``"IDENTITY"``, or ``"INVERSE"`` for brightness turned round (2050,0020); empty where the
+        photometric interpretation decides.
+    overlays
+        Planes that may be drawn over the picture.
+    icc_profile
+        How colours are meant, ``None`` where the object does not say.
+    frame
+        Counted from 0: overlays and videos ask for it.
     """
 
     description: FrameDescription
@@ -56,8 +62,13 @@ class Presentation:
     modality_lut: LookupTable | None = None
     windows: tuple[VoiWindow, ...] = ()
     voi_lut: LookupTable | None = None
-    palette: tuple[LookupTable, LookupTable, LookupTable] | None = None
+    palette: Palette | None = None
     pixel_padding_value: int | None = None
+    pixel_padding_range_limit: int | None = None
+    presentation_lut_shape: str = ""
+    overlays: tuple[Overlay, ...] = ()
+    icc_profile: bytes | None = None
+    frame: int = 0
 
     @classmethod
     def from_attributes(
@@ -72,6 +83,7 @@ class Presentation:
             values = groups.macro(frame, "PixelValueTransformationSequence") or attributes
             voi = groups.macro(frame, "FrameVOILUTSequence") or attributes
         signed = description.is_signed
+        is_palette = description.photometric_interpretation == "PALETTE COLOR"
         modality_luts = attributes.items("ModalityLUTSequence")
         voi_luts = attributes.items("VOILUTSequence")
         slope = values.number("RescaleSlope")
@@ -84,8 +96,13 @@ class Presentation:
             else None,
             windows=voi_windows(voi),
             voi_lut=_first_table(voi_luts, is_signed=signed),
-            palette=_palette(attributes, description),
+            palette=read_palette(attributes, is_signed=signed) if is_palette else None,
             pixel_padding_value=attributes.integer("PixelPaddingValue"),
+            pixel_padding_range_limit=attributes.integer("PixelPaddingRangeLimit"),
+            presentation_lut_shape=attributes.string("PresentationLUTShape") or "",
+            overlays=overlays(attributes),
+            icc_profile=icc_profile(attributes),
+            frame=frame,
         )
 
     def render(
@@ -93,8 +110,10 @@ class Presentation:
         encoded: bytes,
         *,
         window: VoiWindow | None = None,
-        number: int = 0,
+        number: int | None = None,
         decode: DecodeInto | None = None,
+        with_overlays: bool = False,
+        as_srgb: bool = False,
     ) -> NDArray[np.uint8]:
         """Return a frame as a picture.
 
@@ -105,9 +124,13 @@ class Presentation:
         window
             In the place of the object's own windows; grey frames only.
         number
-            Which frame of a video, counted from 0.
+            Which frame of a video, counted from 0; by default that of the presentation.
         decode
             What decodes the frame: a `CappedDecoder` where it comes from strangers.
+        with_overlays
+            Draw overlay planes over it, at full brightness.
+        as_srgb
+            Apply the ICC profile of a colour object, so that a screen shows what is meant.
 
         Returns
         -------
@@ -115,89 +138,143 @@ class Presentation:
             Shape (row, column) for grey, (row, column, 3) for RGB. Grey is as MONOCHROME2 shows it:
             MONOCHROME1 is inverted. Without any window the values' own range is shown.
         """
+        number = self.frame if number is None else number
         frame = decode_frame(encoded, self.description, number=number, decode=decode)
         photometric = decoded_photometric_interpretation(encoded, self.description)
+        picture = self.picture(frame, photometric, window=window)
+        if picture.ndim == 3 and as_srgb and self.icc_profile is not None:
+            picture = to_srgb(picture, self.icc_profile)
+        if with_overlays and self.overlays:
+            picture = self._overlaid(picture, encoded, decode)
+        return picture
+
+    def picture(
+        self,
+        stored: NDArray[np.generic],
+        photometric_interpretation: str | None = None,
+        *,
+        window: VoiWindow | None = None,
+    ) -> NDArray[np.uint8]:
+        """Return a decoded frame as a picture, as `render` does.
+
+        Parameters
+        ----------
+        stored
+            Its values.
+        photometric_interpretation
+            What they mean; by default what the attributes declare.
+        """
+        photometric = photometric_interpretation or self.description.photometric_interpretation
         if photometric == "PALETTE COLOR":
-            return self._coloured(frame)
-        if frame.ndim == 3:
-            return _rgb(frame, photometric, self.description.bits_stored)
-        shade = self.brightness(frame, window=window)
-        if photometric == "MONOCHROME1":
-            shade = 1 - shade
-        return _to_bytes(shade)
+            if self.palette is None:
+                raise UnsupportedError(
+                    "The object is PALETTE COLOR without palette tables (0028,1201 to 1203, or "
+                    "1221 to 1223): well-known palettes cannot be shown."
+                )
+            return self.palette.apply(stored)
+        if stored.ndim == 3:
+            return to_rgb(stored, photometric, self.description.bits_stored)
+        inverse = photometric == "MONOCHROME1"
+        if self.presentation_lut_shape in ("IDENTITY", "INVERSE"):
+            inverse = self.presentation_lut_shape == "INVERSE"
+        return self._grey(stored, window, inverse=inverse)
+
+    def _grey(
+        self, stored: NDArray[np.generic], window: VoiWindow | None, *, inverse: bool
+    ) -> NDArray[np.uint8]:
+        chosen = window or self._own_window(stored)
+        least, most = (0, 0) if not stored.size else (stored.min(), stored.max())
+        is_whole = stored.dtype.kind in "iu"
+        span = int(most) - int(least) + 1 if is_whole else 0
+        if not 0 < span <= stored.size:
+            return _to_bytes(self._shade(stored, chosen), inverse=inverse)
+        # Fewer values than pixels: look each up, to the same result.
+        values = np.arange(int(least), int(most) + 1).astype(stored.dtype)
+        table = _to_bytes(self._shade(values, chosen), inverse=inverse)
+        places = np.subtract(stored, least, dtype=np.int32 if stored.itemsize < 4 else np.int64)
+        picture: NDArray[np.uint8] = table[places]
+        return picture
+
+    def _overlaid(
+        self, picture: NDArray[np.uint8], encoded: bytes, decode: DecodeInto | None
+    ) -> NDArray[np.uint8]:
+        containers = None
+        if any(one.data is None for one in self.overlays) and picture.ndim == 2:
+            whole = container_description(self.description)
+            containers = decode_frame(encoded, whole, number=self.frame, decode=decode)
+        drawn = picture.copy()
+        for one in self.overlays:
+            plane = one.plane(self.frame, containers)
+            if plane is not None:
+                one.draw(plane, drawn)
+        return drawn
 
     def brightness(
         self, stored: NDArray[np.generic], *, window: VoiWindow | None = None
     ) -> NDArray[np.float32]:
         """Return brightness from 0 to 1 of stored grey values, before MONOCHROME1 is inverted."""
+        return self._shade(stored, window or self._own_window(stored))
+
+    def modality_values(self, stored: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return modality values of stored ones: by the table, or by slope and intercept."""
         if self.modality_lut is not None:
-            values: NDArray[np.generic] = self.modality_lut.apply(stored)
-        else:
-            values = stored.astype(np.float64) * self.rescale_slope + self.rescale_intercept
-        if window is None and not self.windows and self.voi_lut is not None:
-            top = (1 << self.voi_lut.bits) - 1
-            return self.voi_lut.apply(np.rint(values)).astype(np.float32) / np.float32(top)
-        chosen = window or (self.windows[0] if self.windows else self._whole_range(stored, values))
-        return chosen.apply(values)
+            return self.modality_lut.apply(stored)
+        return stored.astype(np.float64) * self.rescale_slope + self.rescale_intercept
+
+    def _shade(
+        self, stored: NDArray[np.generic], window: VoiWindow | LookupTable
+    ) -> NDArray[np.float32]:
+        values = self.modality_values(stored)
+        if isinstance(window, LookupTable):
+            top = np.float32((1 << window.bits) - 1)
+            return window.apply(np.rint(values)).astype(np.float32) / top
+        return window.apply(values)
+
+    def _own_window(self, stored: NDArray[np.generic]) -> VoiWindow | LookupTable:
+        """Return the object's first window, else its table, else one over all values."""
+        if self.windows:
+            return self.windows[0]
+        if self.voi_lut is not None:
+            return self.voi_lut
+        return self._whole_range(stored, self.modality_values(stored))
 
     def _whole_range(self, stored: NDArray[np.generic], values: NDArray[np.generic]) -> VoiWindow:
         """Return the window from the least to the greatest value that is no padding."""
         kept = np.isfinite(values.astype(np.float64))
-        if self.pixel_padding_value is not None:
-            kept &= stored != self.pixel_padding_value
+        kept &= ~self.is_padding(stored)
         shown = values[kept] if kept.any() else np.zeros(1)
         low, high = float(shown.min()), float(shown.max())
         return VoiWindow((low + high) / 2, max(high - low, 1e-6), VoiLutFunction.LINEAR_EXACT)
 
-    def _coloured(self, frame: NDArray[np.generic]) -> NDArray[np.uint8]:
-        if self.palette is None:
-            raise UnsupportedError(
-                "The object is PALETTE COLOR without plain palette tables (0028,1201 to 1203): "
-                "segmented and well-known palettes cannot be shown."
-            )
-        shades = [table.apply(frame) / ((1 << table.bits) - 1) for table in self.palette]
-        return _to_bytes(np.stack(shades, axis=-1))
+    def is_padding(self, stored: NDArray[np.generic]) -> NDArray[np.bool_]:
+        """Return which stored values stand for nothing (PS3.3 C.7.5.1.1.2)."""
+        one, other = self.pixel_padding_value, self.pixel_padding_range_limit
+        if one is None:
+            return np.zeros(stored.shape, np.bool_)
+        if other is None:
+            return np.asarray(stored == one)
+        low, high = min(one, other), max(one, other)
+        values = stored.astype(np.int64)
+        return np.asarray((values >= low) & (values <= high))
 
 
-def png(picture: NDArray[np.uint8], *, longest_side: int | None = None) -> bytes:
-    """Return a picture as PNG, made smaller where its longest side is longer than asked for."""
-    from PIL import Image  # noqa: PLC0415  only pictures need it
-
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    if longest_side is not None:
-        image.thumbnail((longest_side, longest_side), Image.Resampling.BOX)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+def render_frame(
+    encoded: bytes,
+    attributes: Attributes,
+    transfer_syntax_uid: str,
+    *,
+    frame: int = 0,
+    window: VoiWindow | None = None,
+) -> NDArray[np.uint8]:
+    """Return one frame as people see it: 8 bits, grey or RGB; see `Presentation.render`."""
+    shown = Presentation.from_attributes(attributes, transfer_syntax_uid, frame=frame)
+    return shown.render(encoded, window=window)
 
 
 def _first_table(items: Sequence[Attributes], *, is_signed: bool) -> LookupTable | None:
     return lookup_table(items[0], is_signed=is_signed) if items else None
 
 
-def _palette(
-    attributes: Attributes, description: FrameDescription
-) -> tuple[LookupTable, LookupTable, LookupTable] | None:
-    if description.photometric_interpretation != "PALETTE COLOR":
-        return None
-    red, green, blue = (
-        lookup_table(
-            attributes, f"{colour}PaletteColorLookupTable", is_signed=description.is_signed
-        )
-        for colour in ("Red", "Green", "Blue")
-    )
-    return None if red is None or green is None or blue is None else (red, green, blue)
-
-
-def _rgb(frame: NDArray[np.generic], photometric: str, bits: int) -> NDArray[np.uint8]:
-    top = (1 << bits) - 1
-    shades = frame[..., :3].astype(np.float64) / top
-    if photometric.startswith("YBR"):
-        middle = (1 << (bits - 1)) / top
-        shades = (shades - (0, middle, middle)) @ _TO_RGB.T
-    return _to_bytes(np.clip(shades, 0, 1))
-
-
-def _to_bytes(shade: NDArray[np.floating]) -> NDArray[np.uint8]:
-    rounded: NDArray[np.uint8] = np.rint(shade * 255).astype(np.uint8)
+def _to_bytes(shade: NDArray[np.floating], *, inverse: bool = False) -> NDArray[np.uint8]:
+    rounded: NDArray[np.uint8] = np.rint((1 - shade if inverse else shade) * 255).astype(np.uint8)
     return rounded

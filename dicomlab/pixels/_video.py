@@ -52,7 +52,7 @@ def video_frames(
     MissingDependencyError
         OpenCV is not installed.
     """
-    cv2 = _opencv()
+    cv2 = opencv()
     with _opened(stream, description) as capture:
         for number in range(description.number_of_frames):
             if not capture.grab():
@@ -80,7 +80,7 @@ def decode_video(
 
 @contextmanager
 def _opened(stream: bytes | ByteStream, description: FrameDescription) -> Iterator[_Capture]:
-    cv2 = _opencv()
+    cv2 = opencv()
     source = io.BytesIO(stream) if isinstance(stream, bytes) else stream
     try:
         capture: _Capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, [])
@@ -156,12 +156,13 @@ class ByteStream(io.BufferedIOBase):
         return b"".join(pieces)
 
 
-def _opencv() -> ModuleType:
+def opencv() -> ModuleType:
+    """Return OpenCV, an extra."""
     try:
         import cv2  # noqa: PLC0415  an extra
     except ImportError as error:
         raise MissingDependencyError(
-            "Video frames need OpenCV: pip install 'dicomlab[video]'."
+            "Videos need OpenCV: pip install 'dicomlab[video]'."
         ) from error
     module: ModuleType = cv2
     return module

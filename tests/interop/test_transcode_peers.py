@@ -52,13 +52,13 @@ LOSSLESS = [uid for uid in TRANSFER_SYNTAXES if can_encode_losslessly(uid)]
 def kinds() -> dict[str, pydicom.Dataset]:
     """Return generated objects, small, of each kind of pixels."""
     ct = next(iter(phantoms.thorax_ct(slices=2, rows=48)))
-    few = next(iter(phantoms.thorax_ct(slices=2, rows=48)))
-    values = few.pixel_array
-    few.BitsStored, few.HighBit, few.PixelRepresentation = 12, 11, 0
-    few.PixelData = np.clip(values + 1024, 0, 4095).astype("<u2").tobytes()
+    signed = next(iter(phantoms.thorax_ct(slices=2, rows=48)))
+    values = signed.pixel_array.astype(np.int16) * 16 - 20_000
+    signed.BitsStored, signed.HighBit, signed.PixelRepresentation = 16, 15, 1
+    signed.PixelData = values.tobytes()
     return {
-        "16 signed bits": ct,
-        "12 bits": few,
+        "16 signed bits": signed,
+        "12 bits": ct,
         "frames": next(iter(phantoms.enhanced_ct(slices=4, rows=48))),
         "colour": next(iter(phantoms.colour(frames=2, rows=48))),
         "colour by plane": next(iter(phantoms.colour(frames=1, rows=48, planar_configuration=1))),

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from dicomlab.pixels import FrameDescription, LookupTable, Presentation, VoiLutFunction, VoiWindow
+from dicomlab.pixels import (
+    FrameDescription,
+    LookupTable,
+    Palette,
+    Presentation,
+    VoiLutFunction,
+    VoiWindow,
+)
 from dicomlab.pixels import png as write_png
 
 
@@ -79,11 +86,13 @@ def test_a_voi_table_maps_values():
 
 def test_palette_colours_are_looked_up():
     """Each value has a red, a green and a blue entry."""
-    tables = tuple(
+    tables = (
         LookupTable(0, np.array(entries, np.uint16) * 257, 16)
         for entries in ([1, 2, 3], [4, 5, 6], [7, 8, 9])
     )
-    picture = grey(palette=tables, options={"photometric_interpretation": "PALETTE COLOR"})
+    picture = grey(
+        palette=Palette(*tables), options={"photometric_interpretation": "PALETTE COLOR"}
+    )
 
     assert picture.render(bytes([0, 2, 1])).tolist() == [[[1, 4, 7], [3, 6, 9], [2, 5, 8]]]
 
