@@ -4,6 +4,7 @@ from dicomlab.volume._build import Examined, Remedies, RemedyOptions, examine, v
 from dicomlab.volume._dicom import DicomSliceReader
 from dicomlab.volume._reader import ArrayReader, BlockReader, ChunkedArray, SliceReader
 from dicomlab.volume._suv import SuvInputs
+from dicomlab.volume._suv_factors import SuvKind, suv_factors
 from dicomlab.volume._volume import Origin, Volume
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "RemedyOptions",
     "SliceReader",
     "SuvInputs",
+    "SuvKind",
     "Volume",
     "examine",
+    "suv_factors",
     "volume",
     "volumes",
 ]

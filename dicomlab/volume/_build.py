@@ -19,7 +19,7 @@ from dicomlab.errors import (
 )
 from dicomlab.geometry import POSITION_TOLERANCE_MM, Defect, Stack, slice_normal, stack_planes
 from dicomlab.pixels import voi_windows
-from dicomlab.safety import Attributes
+from dicomlab.safety import Attributes, Header
 from dicomlab.standard import tag_text
 from dicomlab.volume._dicom import DicomSliceReader, StoredPlane
 from dicomlab.volume._planes import Plane, planes_of
@@ -409,7 +409,30 @@ def _suv(planes: Sequence[Plane]) -> SuvInputs:
         decay_correction=attributes.string("DecayCorrection"),
         corrected_image=attributes.strings("CorrectedImage"),
         decay_factors=tuple(plane.attributes.number("DecayFactor") for plane in planes),
+        ge_scan_datetime=_private(attributes, 0x0009, "GEMS_PETD_01", 0x0D) or None,
+        philips_suv_factor=_decimal(_private(attributes, 0x7053, _PHILIPS_PET, 0x00)),
+        philips_activity_factor=_decimal(_private(attributes, 0x7053, _PHILIPS_PET, 0x09)),
     )
+
+
+_PHILIPS_PET = "Philips PET Private Group"
+
+
+def _private(attributes: Attributes, group: int, creator: str, element: int) -> str:
+    """Return the text of a private element of a known block (PS3.5 7.8.1); only a header has it."""
+    if not isinstance(attributes, Header):
+        return ""
+    for block in range(0x10, 0x100):
+        if attributes.text_of(group << 16 | block).strip() == creator:
+            return attributes.text_of(group << 16 | block << 8 | element).strip()
+    return ""
+
+
+def _decimal(text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
 
 
 def _acquired(attributes: Attributes) -> str | None:

@@ -30,6 +30,10 @@ class SuvInputs:
         (0028,0051): which corrections were applied.
     decay_factors
         Decay Factor (0054,1321) of each slice.
+    ge_scan_datetime
+        When the scan began, as a GE scanner states it (0009,xx0D).
+    philips_suv_factor, philips_activity_factor
+        What a Philips scanner's counts are multiplied with (7053,xx00 and xx09).
     """
 
     patient_weight_kg: float | None = None
@@ -45,3 +49,6 @@ class SuvInputs:
     decay_correction: str | None = None
     corrected_image: tuple[str, ...] = ()
     decay_factors: tuple[float | None, ...] = ()
+    ge_scan_datetime: str | None = None
+    philips_suv_factor: float | None = None
+    philips_activity_factor: float | None = None

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dicomlab.catalog import InstanceData
+from dicomlab.errors import UnsupportedError
 from dicomlab.geometry import Grid
 from dicomlab.pixels import DecodeInto, VoiWindow
 from dicomlab.safety import processors
@@ -20,6 +21,7 @@ from dicomlab.volume import _itk, _verbs
 from dicomlab.volume._dicom import DicomSliceReader
 from dicomlab.volume._reader import ArrayReader, BlockReader, SliceReader
 from dicomlab.volume._suv import SuvInputs
+from dicomlab.volume._suv_factors import SuvKind, suv_factors
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -313,6 +315,39 @@ class Volume:
         stored = values.view(kind) if is_alike else np.empty(values.shape, kind)
         self.reader.read_into(start, stored)
         self._rescale_into(values, stored, slice(start, start + len(values)))
+
+    def to_suv(self, kind: SuvKind | str = SuvKind.BODY_WEIGHT) -> Volume:
+        """Return the same voxels as standardised uptake values, lazily; see `suv_factors`.
+
+        Parameters
+        ----------
+        kind
+            A defined term of SUV Type (0054,1006): ``"BW"``, ``"LBMJANMA"``, ``"LBMJAMES128"``,
+            ``"BSA"``.
+
+        Raises
+        ------
+        UnsupportedError
+            It is no PET, or its values lead to no activity.
+        NonConformantError
+            What is needed is absent: nothing is guessed.
+        """
+        if self.suv is None:
+            raise UnsupportedError("The volume is no PET: uptake is measured by PET alone.")
+        wanted = SuvKind(kind)
+        factors = suv_factors(self.suv, wanted, slices=self.shape[0])
+        windows = tuple(
+            replace(one, center=one.center * factors[0], width=one.width * factors[0])
+            for one in self.windows
+        )
+        return replace(
+            self,
+            rescale_slope=self.rescale_slope * factors,
+            rescale_intercept=self.rescale_intercept * factors,
+            units=wanted.units,
+            windows=windows,
+            suv=None,
+        )
 
     def to_xarray(self) -> xr.DataArray:
         """Return the modality values with physical coordinates, still lazy.

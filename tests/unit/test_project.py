@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from tools.reference_tables import page
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,3 +37,12 @@ def test_register_has_each_row_once():
     ids = [line.split(",", 1)[0] for line in lines if line.startswith("S-")]
 
     assert ids == [f"S-{number:03d}" for number in range(1, 381)]
+
+
+def test_the_reference_tables_are_those_of_the_code():
+    """``python tools/reference_tables.py`` writes the page anew."""
+    written = (ROOT / "docs" / "reference" / "pixels.md").read_text()
+
+    assert written == page()
+    assert "| JPEG 2000 Image Compression | 1.2.840.10008.1.2.4.91 | yes |" in written
+    assert "| CT Image Storage | 1.2.840.10008.5.1.4.1.1.2 |" in written
