@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dicomlab.errors import UnsupportedError
+from dicomlab.errors import NonConformantError, UnsupportedError
 from dicomlab.pixels._colour import icc_profile, to_rgb, to_srgb
 from dicomlab.pixels._decode import (
     DecodeInto,
@@ -27,6 +28,7 @@ from dicomlab.pixels._voi import (
     voi_windows,
 )
 from dicomlab.safety import Attributes
+from dicomlab.standard import tag_of, tag_text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,11 +88,20 @@ class Presentation:
         is_palette = description.photometric_interpretation == "PALETTE COLOR"
         modality_luts = attributes.items("ModalityLUTSequence")
         voi_luts = attributes.items("VOILUTSequence")
-        slope = values.number("RescaleSlope")
+        slope, intercept = values.number("RescaleSlope"), values.number("RescaleIntercept")
+        for keyword, number in (("RescaleSlope", slope), ("RescaleIntercept", intercept)):
+            if number is not None and not math.isfinite(number):
+                raise NonConformantError(
+                    f"{keyword} {tag_text(tag_of(keyword))} is no finite number (PS3.3 C.11.1). "
+                    "Correct the instance at its source.",
+                    reason="bad-rescale",
+                    tag=tag_of(keyword),
+                    reference="PS3.3 C.11.1",
+                )
         return cls(
             description,
             rescale_slope=1.0 if slope is None else slope,
-            rescale_intercept=values.number("RescaleIntercept") or 0.0,
+            rescale_intercept=intercept or 0.0,
             modality_lut=lookup_table(modality_luts[0], is_signed=signed)
             if modality_luts
             else None,
@@ -276,5 +287,6 @@ def _first_table(items: Sequence[Attributes], *, is_signed: bool) -> LookupTable
 
 
 def _to_bytes(shade: NDArray[np.floating], *, inverse: bool = False) -> NDArray[np.uint8]:
+    shade = np.nan_to_num(shade, copy=False, nan=0.0)  # float pixels may hold what is no number
     rounded: NDArray[np.uint8] = np.rint((1 - shade if inverse else shade) * 255).astype(np.uint8)
     return rounded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 
 import imagecodecs
 import numpy as np
@@ -26,6 +27,8 @@ def decode_rle(encoded: bytes, description: FrameDescription, out: NDArray[np.ge
     places = np.frombuffer(encoded, "<u4", segments, offset=4).astype(np.int64)
     if places[0] < _HEADER_BYTES or places[-1] > len(encoded) or (np.diff(places) <= 0).any():
         raise damaged("RLE", "its segments do not follow one another within the frame")
+    if out.ndim == 2 and _decoded_in_place(encoded, out):
+        return
     try:
         flat = imagecodecs.dicomrle_decode(encoded, out.dtype.newbyteorder("<"))
         values = np.frombuffer(flat, out.dtype.newbyteorder("<"))
@@ -35,6 +38,18 @@ def decode_rle(encoded: bytes, description: FrameDescription, out: NDArray[np.ge
         raise damaged("RLE", f"{values.size} values, expected {out.size}")
     planes = values[: out.size].reshape(description.samples_per_pixel, *out.shape[:2])
     out[...] = planes[0] if out.ndim == 2 else np.moveaxis(planes, 0, -1)
+
+
+def _decoded_in_place(encoded: bytes, out: NDArray[np.generic]) -> bool:
+    """Decode straight into the frame; return whether it was filled to its last byte."""
+    if not out.flags.c_contiguous or sys.byteorder != "little":
+        return False
+    octets = out.reshape(-1).view(np.uint8)
+    try:
+        filled = imagecodecs.dicomrle_decode(encoded, out.dtype, out=octets.data)
+    except DECODER_ERRORS:
+        return False  # more than the frame, perhaps: that is tolerated, and read with a copy
+    return len(filled) == len(octets)
 
 
 def encode_rle(values: NDArray[np.generic]) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dicomlab.errors import HostileInputError, NonConformantError, UnsupportedError
-from dicomlab.pixels import FrameDescription, decode_frame, index_frames
+from dicomlab.pixels import FrameDescription, decode_frame, encode_frame, index_frames
 from dicomlab.safety import Bounds, MemoryBytes, PixelDataLocation
 
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -123,6 +123,21 @@ def test_run_length_segments_hold_the_upper_byte_first():
     decoded = decode_frame(header + upper + lower, description)
 
     assert decoded.tolist() == [[0x701, 0x702], [0x703, 0x704]]
+
+
+@pytest.mark.parametrize(("rows", "whole"), [(4, True), (5, True), (3, False)])
+def test_run_lengths_of_more_than_the_frame_are_cut(rows, whole):
+    """What is too much is left out; what is too little is refused, whatever was there before."""
+    values = np.arange(rows * 4, dtype=np.uint16).reshape(rows, 4) + 300
+    description = FrameDescription(4, 4, transfer_syntax_uid=RLE)
+    encoded = encode_frame(values, FrameDescription(rows, 4, transfer_syntax_uid=RLE))
+
+    if whole:
+        assert decode_frame(encoded, description).tolist() == values[:4].tolist()
+        return
+    with pytest.raises(NonConformantError) as caught:
+        decode_frame(encoded, description)
+    assert caught.value.reason == "damaged-frame"
 
 
 @pytest.mark.parametrize(

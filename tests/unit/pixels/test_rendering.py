@@ -12,7 +12,10 @@ from pydicom.pixels.processing import apply_color_lut
 from dicomlab.errors import NonConformantError
 from dicomlab.phantoms import enhanced_ct, thorax_ct
 from dicomlab.pixels import (
+    FrameDescription,
+    LookupTable,
     Overlay,
+    Palette,
     Presentation,
     VoiWindow,
     overlays,
@@ -292,3 +295,37 @@ def test_each_frame_has_its_own_window_and_rescale():
         window = VoiWindow(100 * (1 + number), 400 * (1 + number))
         expected = window.apply(np.arange(-288, 288) * (1 + number)) * 255
         assert np.abs(picture.ravel() - expected).max() <= 0.51
+
+
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_a_rescale_that_is_no_number_is_a_typed_error(keyword, value):
+    """A Decimal String cannot hold one, and some write it."""
+    dataset = ct()
+    dataset[keyword] = pydicom.dataelem.RawDataElement(
+        pydicom.tag.Tag(keyword), "DS", len(value), value.encode(), 0, False, True
+    )
+
+    with pytest.raises(NonConformantError) as caught:
+        render_frame(dataset.PixelData, header_of(dataset), EXPLICIT)
+
+    assert caught.value.reason in ("bad-rescale", "not-a-number")
+
+
+def test_float_pixels_that_are_no_number_are_black():
+    """NaN stands for nothing; the others are shown over their own range."""
+    told = FrameDescription(1, 4, 1, 32, 32, 31, is_float=True)
+    values = np.array([[1, np.nan, 3, 2]], np.float32)
+
+    picture = Presentation(told).render(values.tobytes())
+
+    assert picture.tolist() == [[0, 0, 255, 128]]
+
+
+def test_values_beyond_a_palette_take_the_colour_at_its_end():
+    """An index out of range is no error (PS3.3 C.7.6.3.1.5)."""
+    table = LookupTable(10, np.uint16([1, 2, 3]) * 257, 16)
+
+    colours = Palette(table, table, table).apply(np.int16([-5, 10, 12, 300]))
+
+    assert colours[:, 0].tolist() == [1, 1, 3, 3]
