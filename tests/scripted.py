@@ -34,6 +34,8 @@ class Scripted:
     aborted: threading.Event = field(default_factory=threading.Event)
     associations: int = 0
     stored: list[str] = field(default_factory=list)
+    requestor: Any = None
+    """What the last association asked for."""
 
     @property
     def url(self) -> str:
@@ -56,8 +58,9 @@ def scripted(
         entity.add_supported_context(uid)
     seen = Scripted(0)
 
-    def established(_event: evt.Event) -> None:
+    def established(event: evt.Event) -> None:
         seen.associations += 1
+        seen.requestor = event.assoc.requestor
 
     handlers: list[Any] = [
         (evt.EVT_ESTABLISHED, established),

@@ -1,7 +1,7 @@
 """Names in every character set of the requirements: stored, found and shown as the same Unicode.
 
-The proof of rows S-224 to S-238 as far as an archive without network goes. The rows are marked
-when C-FIND and QIDO have their part in it, and de-identified output encodes the names again.
+The proof of rows S-224 to S-238 as far as archive, pages and C-FIND go. The rows are marked when
+QIDO has its part in it, and de-identified output encodes the names again.
 """
 
 # ruff: noqa: RUF001  letters of other alphabets are what these tests are about
@@ -15,11 +15,14 @@ from html import unescape
 from pathlib import Path
 
 import httpx
+import pydicom
 import pytest
 from pydicom.config import disable_value_validation
+from pynetdicom import AE
 
 import dicomlab as dl
 from dicomlab.catalog import Query
+from dicomlab.dimse import Node, Service
 from dicomlab.server import serve
 from tests.small import part10, uid
 
@@ -249,6 +252,57 @@ def test_a_name_is_the_same_unicode_everywhere(held: Held, study: tuple[str, Sam
     assert sample.description in shown
     for group in sample.name.split("="):
         assert group.replace("^", ", ") in shown
+
+
+@pytest.fixture(scope="module")
+def node(held: Held) -> Iterator[Node]:
+    """Serve the archive on the DICOM network."""
+    with Node(Service(held.archive.source)) as running:
+        yield running
+
+
+def test_a_name_is_found_over_the_network(
+    held: Held, node: Node, study: tuple[str, Sample]
+) -> None:
+    """C-FIND: asked for in our set, answered as the same Unicode, at each level."""
+    uid_, sample = study
+    peer = dl.connect(node.address)
+
+    for asked in (sample.name, sample.folded):
+        rows = peer.find(PatientName=asked, StudyInstanceUID=uid_).to_dict("records")
+        assert [one["PatientName"] for one in rows] == [sample.name]
+        assert rows[0]["StudyDescription"] == sample.description
+    described = peer.find(StudyDescription=sample.description)["StudyInstanceUID"].tolist()
+    (image,) = peer.find("image", StudyInstanceUID=uid_, include=["PatientName"]).to_dict("records")
+
+    assert uid_ in described
+    assert image["PatientName"] == sample.name
+
+
+def test_an_answer_is_in_a_set_that_its_reader_declares(
+    node: Node, study: tuple[str, Sample]
+) -> None:
+    """The set of the question where that can hold the name, else Unicode; pydicom reads it."""
+    uid_, sample = study
+    asked = pydicom.Dataset()
+    one = sample.declared[0] if len(sample.declared) == 1 else ""
+    asked.SpecificCharacterSet = one if one.startswith("ISO_IR") else "ISO_IR 192"
+    asked.QueryRetrieveLevel = "STUDY"
+    asked.StudyInstanceUID = uid_
+    asked.PatientName = asked.StudyDescription = ""
+    entity = AE()
+    entity.add_requested_context("1.2.840.10008.5.1.4.1.2.2.1")
+    association = entity.associate("127.0.0.1", node.port, ae_title=node.aet)
+
+    (answer,) = (
+        identifier
+        for status, identifier in association.send_c_find(asked, "1.2.840.10008.5.1.4.1.2.2.1")
+        if status.Status in (0xFF00, 0xFF01)
+    )
+    association.release()
+
+    assert str(answer.PatientName) == sample.name
+    assert answer.StudyDescription == sample.description
 
 
 def test_what_comes_back_is_what_was_sent(
