@@ -324,6 +324,8 @@ class Archive:
         StorageError
             The archive's folder or index cannot be used.
         """
+        if isinstance(self._store, FolderStore):
+            self._store.make_folders()
         return Receiver(self._database, self._store, self._quarantine, self._room())
 
     def study_sizes(self) -> dict[str, int]:

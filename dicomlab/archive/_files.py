@@ -89,7 +89,10 @@ def _for_each(work: Callable[[Path], None], paths: Sequence[Path], pool: Executo
         for path in paths[start : start + _SYNCS_A_TASK]:
             work(path)
 
-    list(pool.map(some, range(0, len(paths), _SYNCS_A_TASK)))
+    if len(paths) <= _SYNCS_A_TASK:
+        some(0)  # no thread needs to be woken for it
+    else:
+        list(pool.map(some, range(0, len(paths), _SYNCS_A_TASK)))
 
 
 def try_lock(folder: Path) -> int | None:

@@ -124,6 +124,15 @@ class FolderStore:
         """Give a folder for temporary files; it is gone afterwards, and so are dead ones."""
         return self._incoming.folder()
 
+    def make_folders(self) -> None:
+        """Make all folders at once: instances that come one by one need not wait for them."""
+        with translated("Making folders"):
+            _files.make_folder(self._instances)
+            for shard in SHARDS:
+                (self._instances / shard).mkdir(mode=0o700, exist_ok=True)
+            _files.sync_folder(self._instances)
+        self._made |= {self._instances / shard for shard in SHARDS}
+
     def take_in(
         self, files: Iterable[tuple[Path, str]], received_ns: Sequence[int] | None = None
     ) -> None:

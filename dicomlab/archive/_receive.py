@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Final, Self
 from uuid import uuid4
 
+from sqlalchemy import Connection
+
 from dicomlab.archive import _files
 from dicomlab.archive._database import Database
 from dicomlab.archive._incoming import write_temporary
@@ -21,9 +23,10 @@ from dicomlab.archive._report import Outcome
 from dicomlab.archive._room import Room
 from dicomlab.archive._staging import look_again
 from dicomlab.archive._store import Store, translated
+from dicomlab.archive._tombstones import deleted_among
 from dicomlab.archive._writer import Entry, add, known_contents
 from dicomlab.catalog import Stored
-from dicomlab.errors import NonConformantError, RefusedError
+from dicomlab.errors import NonConformantError, RefusedError, StorageError
 from dicomlab.safety import DEFAULT_BOUNDS, ByteSource, FileBytes, MemoryBytes
 from dicomlab.standard import tag_of, tag_text
 
@@ -40,8 +43,14 @@ class _Waiting:
     def __init__(self, entry: Entry, temporary: Path) -> None:
         self.entry = entry
         self.temporary = temporary
+        self.is_taken_in = False
         self.outcome: Outcome | None = None
         self.error: BaseException | None = None
+
+    def take_in(self, store: Store) -> None:
+        """Give it its place in the store, for good."""
+        store.take_in([(self.temporary, self.entry.sha256)])
+        self.is_taken_in = True
 
 
 class Receiver:
@@ -101,6 +110,11 @@ class Receiver:
             self._inlet.room.take(len(content))
             content = write_temporary(self._inlet.folder, [content])
         mine = _Waiting(entry, content)
+        with self._database.reading() as connection:
+            is_deleted = bool(deleted_among(connection, [entry.sha256]))
+        if not is_deleted:
+            # Here, and not in the group: senders' files reach the disk side by side.
+            mine.take_in(self._store)
         with self._pending_lock:
             self._pending.append(mine)
         with self._commit_lock:
@@ -122,16 +136,30 @@ class Receiver:
 
     def _commit(self, group: list[_Waiting]) -> None:
         try:
-            # In the writers' turn: outside of it the file of a deleted content may be removed.
             with self._database.writing() as connection:
-                self._store.take_in((one.temporary, one.entry.sha256) for one in group)
-                outcomes = add(connection, [one.entry for one in group])
+                self._bring_back(connection, group)
+                kept = [one for one in group if one.error is None]
+                outcomes = add(connection, [one.entry for one in kept])
         except BaseException as error:  # noqa: BLE001  each thread that waits must hear of it
             for one in group:
                 one.error = error
         else:
-            for one, outcome in zip(group, outcomes, strict=True):
+            for one, outcome in zip(kept, outcomes, strict=True):
                 one.outcome = outcome
+
+    def _bring_back(self, connection: Connection, group: list[_Waiting]) -> None:
+        """Take in what was deleted before, in the writers' turn: outside of it a file may go."""
+        deleted = deleted_among(connection, [one.entry.sha256 for one in group])
+        for one in group:
+            if one.entry.sha256 not in deleted:
+                continue
+            if one.is_taken_in:
+                one.error = StorageError(
+                    f"The instance {one.entry.sop_instance_uid} was deleted while it came. "
+                    "Send it again."
+                )
+            else:
+                one.take_in(self._store)
 
     def _refuse(self, origin: str, size: int, fault: Fault, content: bytes | Path) -> None:
         """Put a refused instance into quarantine, if that takes it."""

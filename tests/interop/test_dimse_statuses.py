@@ -179,6 +179,7 @@ def black_hole(port: int, timeout_s: float = 40.0) -> RemoteAE:
     return remote_ae(f"dicom://HOLE@127.0.0.1:{port}", timeout_s=timeout_s, clock=Clock(timeout_s))
 
 
+@pytest.mark.req("S-099")
 @pytest.mark.parametrize("timeout_s", [40.0, 3.0])
 def test_a_peer_that_never_answers_is_given_up(timeout_s: float) -> None:
     """After 40 s by default, as long as configured otherwise."""

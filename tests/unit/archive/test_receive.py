@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
-from dicomlab.archive import Archive, _files
+from dicomlab.archive import Archive, Outcome, _receive
 from dicomlab.archive._receive import Receiver
+from dicomlab.archive._writer import Entry
 from dicomlab.catalog import Query, Stored
 from dicomlab.errors import NonConformantError, RefusedError
 from tests.small import part10, uid
@@ -99,16 +101,15 @@ def test_several_that_finish_together_share_a_commit(
     """While one thread writes, the others' instances gather and are the next group."""
     groups: list[int] = []
     started, go_on = threading.Event(), threading.Event()
-    original = _files.move_durably
+    original = _receive.add
 
-    def slow(moves: object, pool: object) -> None:
-        listed = list(moves)  # type: ignore[call-overload]
-        groups.append(len(listed))
+    def slow(connection: Connection, entries: Sequence[Entry]) -> list[Outcome]:
+        groups.append(len(entries))
         started.set()
         assert go_on.wait(60)
-        original(listed, pool)  # type: ignore[arg-type]
+        return original(connection, entries)
 
-    monkeypatch.setattr(_files, "move_durably", slow)
+    monkeypatch.setattr(_receive, "add", slow)
     outcomes: list[Stored] = []
     threads = [
         threading.Thread(target=lambda n=n: outcomes.append(give(receiver, part10(1, 1, n))))
@@ -127,3 +128,14 @@ def test_several_that_finish_together_share_a_commit(
     assert outcomes == [Stored.NEW] * 5
     assert groups == [1, 4]
     assert len(list(archive.records(Query("image")))) == 5
+
+
+def test_what_was_deleted_comes_back(archive: Archive, receiver: Receiver) -> None:
+    """Sent again after it was deleted, it is there again with its file."""
+    give(receiver, part10())
+    archive.delete([uid(1)])
+
+    assert give(receiver, part10()) is Stored.NEW
+
+    ((_uid, source),) = archive.retrieve(Query("image"))
+    assert source.read_at(0, source.size) == part10()
