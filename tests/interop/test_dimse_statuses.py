@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from dicomlab.catalog import Query
 from dicomlab.dimse import Peer, RemoteAE, remote_ae
 from dicomlab.dimse._command import decode_command, encode_command
 from dicomlab.dimse._push import Push
+from dicomlab.dimse._retrieve import Retrieval, get_contexts
 from dicomlab.errors import AssociationError, IncompleteError, StatusError
 from dicomlab.journal import EventKind, JobState, Outcome
 from dicomlab.standard import UNIQUE_KEY, Level
@@ -194,6 +196,51 @@ def test_half_a_pdu_is_not_waited_for_longer() -> None:
     """A peer that sends a byte now and then does not prolong its time."""
     with silent(b"\x02\x00\x00\x00") as port, pytest.raises(AssociationError, match="half a PDU"):
         Peer(black_hole(port)).echo()
+
+
+# PEER pynetdicom 3.0.4 leaves its own socket to the collector when it is aborted in a handler.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.req("S-110")
+@pytest.mark.req("S-117")
+@pytest.mark.req("S-119")
+@pytest.mark.parametrize("call", ["store", "find", "get"])
+def test_a_peer_that_falls_silent_is_given_up(archive: dl.Archive, call: str) -> None:
+    """Amid a push, a query or a retrieve: A-ABORT, and the call ends with an error."""
+    go_on = threading.Event()
+
+    def store(_event: Any) -> int:
+        assert go_on.wait(60)
+        return 0x0000
+
+    def find(event: Any) -> Iterator[tuple[int, Dataset | None]]:
+        yield store(event), None
+
+    def get(event: Any) -> Iterator[int]:
+        yield store(event)
+
+    def push(source: Peer) -> None:
+        Push(source, archive.source).run([Query("study")])
+
+    def ask(source: Peer) -> None:
+        list(source.records(Query("study")))
+
+    def fetch(source: Peer) -> None:
+        contexts, roles = get_contexts(["1.2.840.10008.5.1.4.1.1.7"])
+        with (
+            archive.source.receiver() as stores,
+            source.remote.associate(contexts, roles=roles) as association,
+        ):
+            context = association.context_for("1.2.840.10008.5.1.4.1.2.2.3")
+            assert context is not None
+            Retrieval(association, stores).get(context, {"StudyInstanceUID": STUDY})
+
+    calls = {"store": push, "find": ask, "get": fetch}
+    with scripted(store, find, get) as peer:
+        source = Peer(remote_ae(peer.url, timeout_s=0.5))
+        with pytest.raises((AssociationError, IncompleteError), match=r"silent for 0\.5 s"):
+            calls[call](source)
+        go_on.set()
+        assert peer.aborted.wait(60)
 
 
 @pytest.mark.parametrize(
