@@ -786,7 +786,7 @@ def node(
             max_pdu=max_pdu,
             timeout_s=timeout_s,
             tls=tls,
-            record=_journal(config.home()).record,
+            record=_journal(config.home()).record_all,
         )
         return Node(
             service,

@@ -28,7 +28,7 @@ _QUERY_CLASSES: Final = frozenset((*FIND_CLASSES, *GET_CLASSES, *MOVE_CLASSES))
 _STORAGE: Final = frozenset(STORAGE_CLASSES)
 
 
-def _no_event(_event: Event) -> None:
+def _no_event(_events: Sequence[Event]) -> None:
     return None
 
 
@@ -61,7 +61,7 @@ class Service:
     tls
         Secured ports.
     record
-        Told what happens.
+        Told what happens, some events at a time.
     """
 
     source: Source
@@ -75,7 +75,7 @@ class Service:
     max_pdu: int = DEFAULT_MAX_PDU
     timeout_s: float = DEFAULT_TIMEOUT_S
     tls: ssl.SSLContext | None = None
-    record: Callable[[Event], object] = _no_event
+    record: Callable[[Sequence[Event]], object] = _no_event
 
     def __post_init__(self) -> None:
         for title in self.aets:

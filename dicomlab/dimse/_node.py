@@ -235,14 +235,13 @@ class Node:
         return Association(connection, request, agreement)
 
     def _alert(self, address: str, aet: str | None) -> None:
-        self.service.record(
-            Event(
-                EventKind.SECURITY_ALERT,
-                Outcome.SERIOUS_FAILURE,
-                aet=aet or None,
-                address=ip_address(address),
-            )
+        alert = Event(
+            EventKind.SECURITY_ALERT,
+            Outcome.SERIOUS_FAILURE,
+            aet=aet or None,
+            address=ip_address(address),
         )
+        self.service.record([alert])
 
 
 def _listen(addresses: Sequence[str], port: int) -> list[socket.socket]:

@@ -30,6 +30,7 @@ from dicomlab.journal import Count, Event, EventKind, Outcome
 
 _LOG: Final = logging.getLogger(__name__)
 _ANSWERS_AT_ONCE: Final = 64
+_EVENTS_AT_ONCE: Final = 256
 _NO_ROOM: Final = frozenset(("quota", "disk"))
 _LONGEST_COMMENT: Final = 64
 
@@ -62,6 +63,7 @@ class Session:
         self._calling = association.request.calling_aet
         self._stored = self._refused = 0
         self._cancelled: set[int] = set()
+        self._events: list[Event] = []
         self._handlers: dict[int, Callable[[Message], None]] = {
             CommandField.C_ECHO_RQ: self._echo,
             CommandField.C_STORE_RQ: self._store,
@@ -90,6 +92,7 @@ class Session:
             self._association.release()
         finally:
             self._note_stored()
+            self._write_events()
 
     # C-ECHO
 
@@ -303,7 +306,7 @@ class Session:
         duration_s: float | None = None,
     ) -> None:
         is_good = status in (Status.SUCCESS, Status.CANCELLED)
-        self._service.record(
+        self._events.append(
             Event(
                 kind,
                 Outcome.SUCCESS if is_good else Outcome.SERIOUS_FAILURE,
@@ -314,6 +317,14 @@ class Session:
                 duration_s=duration_s,
             )
         )
+        # Each write is a sync of the disk: what went well is written some at a time.
+        if not is_good or len(self._events) >= _EVENTS_AT_ONCE:
+            self._write_events()
+
+    def _write_events(self) -> None:
+        events, self._events = self._events, []
+        if events:
+            self._service.record(events)
 
 
 def _status_of(error: Exception) -> tuple[Status, str]:

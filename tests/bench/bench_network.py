@@ -6,13 +6,16 @@ What is received is on disk and indexed before it is acknowledged, on both sides
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from measure import Result, beside, missing, seconds
 
@@ -21,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from dicomlab import phantoms
 from dicomlab.archive import Archive
 from dicomlab.catalog import Query
-from dicomlab.dimse import Node, Peer, Push, Service, remote_ae
+from dicomlab.dimse import Peer, Push, remote_ae
 from tests.dicom_peers import orthanc, storescp
 from tests.peers import PeerMissingError, Peers
 from tests.small import part10
@@ -54,13 +57,28 @@ def _raise(error: PeerMissingError) -> None:
 
 
 @contextmanager
-def _node(folder: Path) -> Iterator[tuple[Archive, Node]]:
-    with (
-        Archive.open(folder) as archive,
-        archive.receiver() as stores,
-        Node(Service(archive, stores)) as node,
-    ):
-        yield archive, node
+def _serve(folder: Path) -> Iterator[tuple[str, int]]:
+    """Serve an archive as ``dicomlab serve`` does, in a process of its own: AE title and port."""
+    command = [
+        sys.executable, "-c", "from dicomlab.cli import main; main()", "serve",
+        "--http-port", "0", "--dicom-port", "0", "--archive", str(folder), "--json",
+    ]  # fmt: skip
+    environment = {**os.environ, "DICOMLAB_HOME": str(folder.with_name(f"{folder.name}.home"))}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        said = b""
+        while not said.rstrip().endswith(b"}"):
+            line = process.stdout.readline()
+            assert line, "dicomlab serve did not start"
+            said += line
+        url = urlsplit(json.loads(said)["dicom"])
+        assert url.username is not None
+        assert url.port is not None
+        try:
+            yield url.username, url.port
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
 
 
 def _storescu(peers: Peers, aet: str, port: int, files: list[Path], at_once: int) -> float:
@@ -87,8 +105,8 @@ def _receive(peers: Peers, folder: Path, files: list[Path], repeat: int) -> Iter
     count = iter(range(1_000_000))
 
     def ours(at_once: int) -> float:
-        with _node(folder / f"ours{next(count)}") as (_archive, node):
-            return _storescu(peers, node.aet, node.port, files, at_once)
+        with _serve(folder / f"ours{next(count)}") as (aet, port):
+            return _storescu(peers, aet, port, files, at_once)
 
     def theirs(at_once: int) -> float:
         with orthanc(peers, folder / f"theirs{next(count)}") as server:
@@ -119,7 +137,7 @@ def _send(peers: Peers, folder: Path, files: list[Path], repeat: int) -> Iterato
             lambda: _storescu(peers, scp.aet, scp.port, files, 1),
             repeat=repeat, unit="instances/s", peer_name="storescu", goal=1.2, more_is_better=True,
         )  # fmt: skip
-        node = stack.enter_context(Node(Service(archive)))
+        aet, port = stack.enter_context(_serve(folder / "sent"))
 
         def echo(aet: str, port: int) -> Callable[[], float]:
             command = [program, "--repeat", "200", "-aec", aet, "127.0.0.1", str(port)]
@@ -129,7 +147,7 @@ def _send(peers: Peers, folder: Path, files: list[Path], repeat: int) -> Iterato
             ) / 200 * 1e3  # fmt: skip
 
         yield beside(
-            "echo by echoscu, 200 in an association", echo(node.aet, node.port),
+            "echo by echoscu, 200 in an association", echo(aet, port),
             echo(scp.aet, scp.port),
             repeat=repeat, unit="ms", peer_name="storescp", goal=1 / 1.5,
         )  # fmt: skip
@@ -150,7 +168,7 @@ def _send(peers: Peers, folder: Path, files: list[Path], repeat: int) -> Iterato
             )
 
         yield beside(
-            f"C-GET by getscu, {_SLICES} slices", get(node.aet, node.port),
+            f"C-GET by getscu, {_SLICES} slices", get(aet, port),
             get(server.aet, server.port),
             repeat=repeat, unit="MB/s", peer_name="Orthanc", goal=1.0, more_is_better=True,
         )  # fmt: skip
@@ -166,7 +184,7 @@ def _find(peers: Peers, folder: Path, repeat: int) -> Iterator[Result]:
     with (
         Archive.open(folder / "found") as archive,
         orthanc(peers, folder / "findable", SyncStorageArea=False) as server,
-        Node(Service(archive)) as node,
+        _serve(folder / "found") as (aet, port),
     ):
         archive.import_([folder / "many"])
         _storescu(peers, server.aet, server.port, files, 1)
@@ -183,9 +201,10 @@ def _find(peers: Peers, folder: Path, repeat: int) -> Iterator[Result]:
             query = Query.of("study", matches)  # type: ignore[arg-type]
             return lambda: seconds(lambda: list(peer.records(query))) * 1e3
 
+        own = f"dicom://{aet}@127.0.0.1:{port}"
         for name, matches in questions.items():
             yield beside(
-                f"C-FIND of {_STUDIES} studies, {name}", ask(node.address, matches),
+                f"C-FIND of {_STUDIES} studies, {name}", ask(own, matches),
                 ask(server.url, matches),
                 repeat=repeat, unit="ms", peer_name="Orthanc", goal=5.0 if name == "all" else 7.0,
             )  # fmt: skip

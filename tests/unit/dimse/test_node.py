@@ -57,8 +57,8 @@ def test_another_title_is_rejected(archive: Archive) -> None:
 def test_only_named_callers_are_let_in(archive: Archive, tmp_path: Path) -> None:
     """By AE title and by address; the journal has a security alert for the others."""
     with Journal.open(tmp_path / "journal.sqlite") as journal:
-        titles = Service(archive, allow_aets={"FRIEND"}, record=journal.record)
-        nets = Service(archive, allow_addresses=["10.0.0.0/8"], record=journal.record)
+        titles = Service(archive, allow_aets={"FRIEND"}, record=journal.record_all)
+        nets = Service(archive, allow_addresses=["10.0.0.0/8"], record=journal.record_all)
         with Node(titles) as by_title, Node(nets) as by_address:
             friend = remote_ae(by_title.address, aet="FRIEND")
             assert Peer(friend).echo() > 0
