@@ -17,7 +17,7 @@ import pandas as pd
 
 from dicomlab import config
 from dicomlab.archive import Archive as Store
-from dicomlab.archive import DeleteReport, ImportProgress, ImportReport
+from dicomlab.archive import DeleteReport, ImportProgress, ImportReport, RetentionReport
 from dicomlab.archive import Quarantine as Refused
 from dicomlab.catalog import Browsable, Instance, Match, Query, Record, Series, Stores, Study
 from dicomlab.dimse import (
@@ -422,6 +422,20 @@ class Archive(Collection):
                 return push.run(queries)
 
         return _run(JobKind.PUSH, work, wait=wait)
+
+    def expired(self) -> RetentionReport:
+        """Return the studies that have expired by the rules of the configuration, and why.
+
+        The rules are the tables ``retention`` of ``config.toml``; nothing is deleted.
+        """
+        return self.source.expired()
+
+    def expire(self, progress: Callable[[int, int], None] | None = None) -> RetentionReport:
+        """Delete the studies that have expired by the rules of the configuration."""
+        if progress is not None:
+            return self.source.expire(progress=progress)
+        with _bar("deleting", "studies") as update:
+            return self.source.expire(progress=update)
 
     def close(self) -> None:
         """Let go of the index."""

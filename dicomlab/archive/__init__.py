@@ -10,6 +10,7 @@ from dicomlab.archive._place import Place
 from dicomlab.archive._quarantine import Quarantine
 from dicomlab.archive._quarantine_files import QuarantineBounds
 from dicomlab.archive._report import ImportReport, ImportRow, Outcome
+from dicomlab.archive._retention import ExpiredRow, RetentionReport, Rule
 
 __all__ = [
     "Archive",
@@ -18,6 +19,7 @@ __all__ = [
     "CopyReport",
     "DeleteReport",
     "DeletedRow",
+    "ExpiredRow",
     "ImportProgress",
     "ImportReport",
     "ImportRow",
@@ -27,4 +29,6 @@ __all__ = [
     "Quarantine",
     "QuarantineBounds",
     "QuarantineEntry",
+    "RetentionReport",
+    "Rule",
 ]

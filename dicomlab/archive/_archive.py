@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,8 +14,9 @@ from sqlalchemy import URL, ColumnElement, Select, func, select
 from dicomlab.archive._backup import CopyReport, back_up, restore
 from dicomlab.archive._check import check_archive
 from dicomlab.archive._database import Database
-from dicomlab.archive._deletion import DeleteReport, delete_all
+from dicomlab.archive._deletion import DeleteReport, delete_all, delete_each
 from dicomlab.archive._findings import CheckReport
+from dicomlab.archive._folder_store import FolderStore
 from dicomlab.archive._import import ImportProgress, Walk, import_files
 from dicomlab.archive._notes import Terms
 from dicomlab.archive._place import Place, find_place
@@ -22,6 +24,7 @@ from dicomlab.archive._quarantine import Quarantine
 from dicomlab.archive._quarantine_files import QuarantineFiles
 from dicomlab.archive._receive import Receiver
 from dicomlab.archive._report import ImportReport
+from dicomlab.archive._retention import RetentionReport, Rule, configured_rules, find_expired
 from dicomlab.archive._room import Room
 from dicomlab.archive._schema import TABLES, content
 from dicomlab.archive._select import find, join_upwards, unpack_document, unpack_header
@@ -327,6 +330,51 @@ class Archive:
         if isinstance(self._store, FolderStore):
             self._store.make_folders()
         return Receiver(self._database, self._store, self._quarantine, self._room())
+
+    def expired(
+        self, rules: Sequence[Rule] | None = None, *, now: dt.datetime | None = None
+    ) -> RetentionReport:
+        """Return the studies that have expired by rules, and why; nothing is deleted.
+
+        Nothing else ever is by itself: a full archive refuses what comes, whatever has expired.
+
+        Parameters
+        ----------
+        rules
+            By default those of the configuration's tables ``retention``.
+        now
+            The time at which it is asked, with a zone; by default the present.
+
+        Raises
+        ------
+        RefusedError
+            The configuration cannot be used.
+        """
+        found = configured_rules() if rules is None else list(rules)
+        return find_expired(self._database, found, now or dt.datetime.now(dt.UTC))
+
+    def expire(
+        self,
+        rules: Sequence[Rule] | None = None,
+        *,
+        now: dt.datetime | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> RetentionReport:
+        """Delete the studies that have expired; see `expired` and `delete`.
+
+        A study that has got another instance since it was looked at stays for the next time.
+
+        Raises
+        ------
+        RefusedError
+            The configuration cannot be used.
+        IncompleteError
+            Files could not be removed.
+        """
+        report = self.expired(rules, now=now)
+        expired = {row.study_instance_uid: row.newest for row in report.rows}
+        report.deletion = delete_each(self._database, self._store, Level.STUDY, expired, progress)
+        return report
 
     def study_sizes(self) -> dict[str, int]:
         """Return how many bytes the files of each study take, by Study Instance UID.

@@ -7,7 +7,7 @@ crash leaves between the two are files with tombstones, which are never indexed 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, delete, select
@@ -149,18 +149,32 @@ def delete_all(
     progress: Callable[[int, int], None] | None,
 ) -> DeleteReport:
     """Delete what the UIDs name; see `dicomlab.archive.Archive.delete`."""
-    started = time.monotonic()
     asked = list(dict.fromkeys(uids))
-    report = DeleteReport(level, is_dry_run=dry_run)
     with database.reading() as connection:
-        found = [_Taken.of(connection, level, uid) for uid in asked]
+        found = [Taken.of(connection, level, uid) for uid in asked]
     _check_all_found(found)
     if dry_run:
-        report.rows = [one.row for one in found]
-        return report
+        return DeleteReport(level, [one.row for one in found], is_dry_run=True)
+    return delete_each(database, store, level, dict.fromkeys(asked), progress)
+
+
+def delete_each(
+    database: Database,
+    store: Store,
+    level: Level,
+    asked: Mapping[str, int | None],
+    progress: Callable[[int, int], None] | None,
+) -> DeleteReport:
+    """Delete what is still there of the UIDs asked for.
+
+    Where a UID stands with a number, that of the last content that came, nothing is deleted if
+    another came since.
+    """
+    started = time.monotonic()
+    report = DeleteReport(level)
     try:
-        for place, uid in enumerate(asked):
-            _delete(database, store, level, uid, report)
+        for place, (uid, newest) in enumerate(asked.items()):
+            _delete(database, store, level, uid, newest, report)
             if progress is not None:
                 progress(place + 1, len(asked))
     except KeyboardInterrupt:
@@ -170,10 +184,19 @@ def delete_all(
     return report
 
 
-def _delete(database: Database, store: Store, level: Level, uid: str, report: DeleteReport) -> None:
+def _delete(
+    database: Database,
+    store: Store,
+    level: Level,
+    uid: str,
+    newest: int | None,
+    report: DeleteReport,
+) -> None:
     with database.writing() as connection:
-        taken = _Taken.of(connection, level, uid)
+        taken = Taken.of(connection, level, uid)
         if not taken.row.instances:  # somebody else was quicker
+            return
+        if newest is not None and max(number for number, _, _ in taken.contents) > newest:
             return
         take_out(connection, taken)
     report.rows.append(taken.row)
@@ -190,7 +213,7 @@ def _delete(database: Database, store: Store, level: Level, uid: str, report: De
 
 
 @dataclass(frozen=True)
-class _Taken:
+class Taken:
     """What goes with one UID.
 
     Attributes
@@ -205,7 +228,7 @@ class _Taken:
     touched: Touched
 
     @classmethod
-    def of(cls, connection: Connection, level: Level, uid: str) -> _Taken:
+    def of(cls, connection: Connection, level: Level, uid: str) -> Taken:
         study, series, image = (TABLES[one].entity for one in list(Level)[1:])
         rows = connection.execute(
             select(
@@ -238,7 +261,7 @@ class _Taken:
         return cls(told, [row.id for row in rows], contents, Touched(touched))
 
 
-def take_out(connection: Connection, taken: _Taken) -> None:
+def take_out(connection: Connection, taken: Taken) -> None:
     """Take instances out of the index, and put tombstones in their place."""
     note_last_ids(connection)
     image = TABLES[Level.IMAGE].entity
@@ -251,7 +274,7 @@ def take_out(connection: Connection, taken: _Taken) -> None:
     renew(connection, taken.touched)
 
 
-def _check_all_found(found: Sequence[_Taken]) -> None:
+def _check_all_found(found: Sequence[Taken]) -> None:
     missing = [one.row.uid for one in found if not one.row.instances]
     if missing:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""

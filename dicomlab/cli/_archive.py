@@ -120,3 +120,23 @@ def delete(
             report = held.delete(*uids, level=level, progress=update)
     answer(report.to_dict(), as_json=as_json, text=str(report))
     return 0 if report.is_complete else PARTLY
+
+
+@archive_group.command("retention")
+@click.option("--apply", "is_applied", is_flag=True, help="Delete what has expired.")
+@archive_option
+@json_option
+@command
+def retention(archive: ArchiveChoice, *, is_applied: bool, as_json: bool) -> int:
+    """Say which studies have expired by the configured rules, and why.
+
+    Nothing is deleted without --apply.
+    """
+    with archive.open() as held:
+        if not is_applied:
+            report = held.expired()
+        else:
+            with bar("deleting", "studies") as update:
+                report = held.expire(progress=update)
+    answer(report.to_dict(), as_json=as_json, text=str(report))
+    return 0 if report.deletion is None or report.deletion.is_complete else PARTLY

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.config import JsonDict
 
 from dicomlab.config._values import (
     AETitle,
+    Criteria,
     Host,
     Hours,
     Location,
@@ -132,6 +133,25 @@ class Archive(Section):
     """What refused files may take that are kept in quarantine."""
     quarantine_file_bytes: Count = 256 * _MIB
     """What one refused file may take to be kept."""
+
+
+class Retention(Section):
+    """Studies that are deleted after a time, or kept whatever other rules say."""
+
+    match: Criteria = ()
+    """The studies, each as "Keyword=Value", all of which must match; none given means every one."""
+    arrived_days: Count | None = None
+    """Days after which they expire, since their last instance arrived."""
+    study_days: Count | None = None
+    """Days after which they expire, since Study Date; where both are given, both must be over."""
+    keep: bool = False
+    """Never delete them; then no days are given."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.keep == (self.arrived_days is not None or self.study_days is not None):
+            raise ValueError("arrived_days or study_days, or else keep = true")
+        return self
 
 
 class Journal(Section):
@@ -304,6 +324,8 @@ class Settings(Section):
     """DICOMweb servers, by the name that commands and notebooks use."""
     archive: Archive = Field(default=Archive(), json_schema_extra=AT_RESTART)
     """The local archive."""
+    retention: Mapping[Name, Retention] = Field(default={}, json_schema_extra=AT_ONCE)
+    """Rules by which studies expire, by name; "dicomlab archive retention" applies them."""
     journal: Journal = Field(default=Journal(), json_schema_extra=AT_RESTART)
     """The event log and audit."""
     safety: Safety = Field(default=Safety(), json_schema_extra=AT_RESTART)

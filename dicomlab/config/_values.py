@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from dicomlab.errors import NotFoundError, RefusedError
-from dicomlab.standard import TRANSFER_SYNTAXES, uid_name
+from dicomlab.standard import TRANSFER_SYNTAXES, attribute, uid_name
 
 _AE_TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
@@ -100,6 +100,23 @@ def _location(text: str) -> str:
     return text
 
 
+def _criterion(text: str) -> str:
+    keyword, is_one, _value = text.partition("=")
+    try:
+        attribute(keyword.partition(".")[0])
+    except NotFoundError:
+        is_one = ""
+    if not is_one:
+        raise ValueError('a keyword of DICOM and what it must match, as "Modality=CT"')
+    return text
+
+
+def _of_different_keywords(criteria: tuple[str, ...]) -> tuple[str, ...]:
+    if len({text.partition("=")[0] for text in criteria}) != len(criteria):
+        raise ValueError("each keyword once")
+    return criteria
+
+
 _Item = TypeVar("_Item")
 
 
@@ -121,6 +138,10 @@ TransferSyntaxes = Annotated[
     tuple[Annotated[str, AfterValidator(_transfer_syntax)], ...], AfterValidator(_once)
 ]
 """UIDs of transfer syntaxes, the best first."""
+Criteria = Annotated[
+    tuple[Annotated[str, AfterValidator(_criterion)], ...], AfterValidator(_of_different_keywords)
+]
+"""What must match, each as "Keyword=Value"."""
 
 
 class Secret(Section):

@@ -351,6 +351,30 @@ def test_delete_lists_asks_and_deletes(run, tmp_path: Path, monkeypatch):
     assert [row["StudyInstanceUID"] for row in json.loads(run("find", "--json").stdout)] == [uid(2)]
 
 
+def test_retention_says_first_and_deletes_when_applied(run, tmp_path: Path):
+    """Studies of 2024 are more than a day old; those of no rule stay."""
+    (tmp_path / "a").write_bytes(part10(1))
+    (tmp_path / "b").write_bytes(part10(2))
+    run("import", tmp_path / "a", tmp_path / "b")
+    none = run("archive", "retention")
+    (tmp_path / "home" / "config.toml").write_text(
+        '[retention.old]\nmatch = ["PatientID=P1"]\nstudy_days = 1\n'
+    )
+
+    shown = run("archive", "retention")
+    assert len(json.loads(run("find", "--json").stdout)) == 2
+    applied = run("archive", "retention", "--apply", "--json")
+
+    assert (none.exit_code, shown.exit_code, applied.exit_code) == (0, 0, 0)
+    assert "no rule" in none.stdout
+    assert "old (1)" in shown.stdout
+    assert uid(1) in shown.stdout
+    told = json.loads(applied.stdout)
+    assert [row["study_instance_uid"] for row in told["expired"]] == [uid(1)]
+    assert told["deletion"]["files"] == 1
+    assert [row["StudyInstanceUID"] for row in json.loads(run("find", "--json").stdout)] == [uid(2)]
+
+
 def test_an_unknown_level_is_a_wrong_call(run):
     """A level that is none is named, with those that are."""
     done = run("find", "--level", "slide")

@@ -492,6 +492,7 @@ class TestWatching:
             "journal": "at restart",
             "locations": "at once",
             "peers": "at once",
+            "retention": "at once",
             "safety": "at restart",
             "server": "at restart",
             "workers": "at restart",
