@@ -34,7 +34,7 @@ from dicomlab.dimse import (
 )
 from dicomlab.dimse import Peer as RemotePeer
 from dicomlab.errors import IncompleteError, NotFoundError, UnsupportedError
-from dicomlab.journal import Job, Journal, Task
+from dicomlab.journal import Job, Journal, Task, open_configured
 from dicomlab.media import ExportReport, FolderSource, ScanReport, open_folder
 from dicomlab.media import export as export_to
 from dicomlab.standard import UNIQUE_KEY, Level, attribute
@@ -554,7 +554,7 @@ class JobKind(StrEnum):
 @lru_cache(maxsize=1)
 def _journal(_home: Path) -> Journal:
     """Return the journal of this process; opened when it is first needed, closed at its end."""
-    journal = Journal.open()
+    journal = open_configured()
     atexit.register(journal.close)
     return journal
 
@@ -644,7 +644,11 @@ def open_archive(
         The configuration cannot be used; the message names what is wrong in it.
     """
     opened = Store.open(
-        location, index=index, quota_bytes=quota_bytes, storage_options=storage_options
+        location,
+        index=index,
+        quota_bytes=quota_bytes,
+        storage_options=storage_options,
+        journal=open_configured,
     )
     return Archive(opened)
 

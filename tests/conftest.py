@@ -90,6 +90,15 @@ class Results:
         partial.replace(self.target)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a home to tests that make none of their own: nothing is written into the developer's."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("home")
+        patch.setenv("DICOMLAB_HOME", str(folder))
+        yield folder
+
+
 def peer_missing(error: PeerMissingError) -> None:
     """Skip for want of a peer, or fail where peers are required."""
     if os.environ.get("DICOMLAB_PEERS") == "required":

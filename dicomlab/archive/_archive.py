@@ -11,6 +11,8 @@ from typing import Self
 
 from sqlalchemy import URL, ColumnElement, Select, func, select
 
+from dicomlab.archive._arrivals import Arrivals
+from dicomlab.archive._audit import Audit
 from dicomlab.archive._backup import CopyReport, back_up, restore
 from dicomlab.archive._check import check_archive
 from dicomlab.archive._database import Database
@@ -23,14 +25,16 @@ from dicomlab.archive._place import Place, find_place
 from dicomlab.archive._quarantine import Quarantine
 from dicomlab.archive._quarantine_files import QuarantineFiles
 from dicomlab.archive._receive import Receiver
-from dicomlab.archive._report import ImportReport
+from dicomlab.archive._report import ImportReport, Outcome
 from dicomlab.archive._retention import RetentionReport, Rule, configured_rules, find_expired
 from dicomlab.archive._room import Room
 from dicomlab.archive._schema import TABLES, content
 from dicomlab.archive._select import find, join_upwards, unpack_document, unpack_header
 from dicomlab.archive._store import each
-from dicomlab.catalog import InstanceData, JsonObject, Metadata, Query, Record
-from dicomlab.errors import HostileInputError, NotFoundError
+from dicomlab.catalog import Arrival, InstanceData, JsonObject, Metadata, Query, Record
+from dicomlab.errors import HostileInputError, IncompleteError, NotFoundError
+from dicomlab.journal import Count, Journal
+from dicomlab.journal import Outcome as Ending
 from dicomlab.safety import (
     DEFAULT_BOUNDS,
     Bounds,
@@ -55,13 +59,15 @@ class Archive:
         Where it is; see `Archive.open`.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, journal: Callable[[], Journal] | None = None) -> None:
         self.place = place
         self._quota_bytes = place.quota_bytes
         self._store = place.open()
         local = self._store.staging
         self._quarantine = QuarantineFiles(local / "quarantine", place.quarantine)
         self._database = Database(place.index or local / "index.sqlite3")
+        self._arrivals = Arrivals(self._database)
+        self._audit = Audit(journal)
 
     @classmethod
     def open(
@@ -71,6 +77,7 @@ class Archive:
         index: str | URL | None = None,
         quota_bytes: int | None = None,
         storage_options: Mapping[str, object] | None = None,
+        journal: Callable[[], Journal] | None = None,
     ) -> Self:
         """Open the archive in a folder or a store; it is made where there is none.
 
@@ -93,6 +100,12 @@ class Archive:
         storage_options
             What fsspec's driver of a URL takes, such as ``endpoint_url``, ``key`` and ``secret``
             for S3. By default these come from the environment and the files of the driver.
+        journal
+            Opens the journal that imports, deletions, retention, checks and repairs are recorded
+            in, when the first of them happens (`dicomlab.journal.open_configured`); without it
+            they are not. It is closed with the archive. What is not on record is not deleted and
+            not repaired: that raises a `StorageError`. An import goes on, and the log says that
+            it is not on record.
 
         Raises
         ------
@@ -108,7 +121,7 @@ class Archive:
         ValueError
             The location is empty or a URL that holds a password, or the index is no URL.
         """
-        return cls(find_place(location, index, quota_bytes, storage_options))
+        return cls(find_place(location, index, quota_bytes, storage_options), journal)
 
     @property
     def quarantine(self) -> Quarantine:
@@ -267,9 +280,19 @@ class Archive:
         terms: Terms,
         progress: Callable[[ImportProgress], None] | None = None,
     ) -> ImportReport:
-        return import_files(
-            self._database, self._store, self._quarantine, walk, terms, progress, self._room()
-        )
+        with self._audit.importing() as done:
+            try:
+                report = import_files(
+                    self._database, self._store, self._quarantine, walk, terms, progress,
+                    self._room(), self._arrivals.tell,
+                )  # fmt: skip
+            except IncompleteError as error:
+                done.counts = _counts(error.report)
+                raise
+            done.counts = _counts(report)
+            if not report.is_complete:
+                done.ending = Ending.MINOR_FAILURE
+        return report
 
     def _room(self) -> Room:
         used = 0 if self._quota_bytes is None else self._used_bytes()
@@ -312,8 +335,9 @@ class Archive:
         if level is Level.PATIENT:
             raise ValueError("Delete studies, series or instances: a patient is deleted by studies")
         return delete_all(
-            self._database, self._store, level, uids, dry_run=dry_run, progress=progress
-        )
+            self._database, self._store, level, uids,
+            audit=self._audit, dry_run=dry_run, progress=progress,
+        )  # fmt: skip
 
     def receiver(self) -> Receiver:
         """Return what takes instances one by one, from several threads; close it afterwards.
@@ -329,7 +353,9 @@ class Archive:
         """
         if isinstance(self._store, FolderStore):
             self._store.make_folders()
-        return Receiver(self._database, self._store, self._quarantine, self._room())
+        return Receiver(
+            self._database, self._store, self._quarantine, self._room(), self._arrivals.tell
+        )
 
     def expired(
         self, rules: Sequence[Rule] | None = None, *, now: dt.datetime | None = None
@@ -371,10 +397,47 @@ class Archive:
         IncompleteError
             Files could not be removed.
         """
-        report = self.expired(rules, now=now)
-        expired = {row.study_instance_uid: row.newest for row in report.rows}
-        report.deletion = delete_each(self._database, self._store, Level.STUDY, expired, progress)
+        with self._audit.retention() as done:
+            report = self.expired(rules, now=now)
+            expired = {row.study_instance_uid: row.newest for row in report.rows}
+            report.deletion = delete_each(
+                self._database, self._store, Level.STUDY, expired, self._audit, progress
+            )
+            done.counts = {Count.STUDIES: len(report.deletion.rows)}
         return report
+
+    def arrivals(self, after: str | None = None) -> Iterator[Arrival]:
+        """Yield what came after a cursor and is still there, in the order in which it came.
+
+        Any new content of an instance is an arrival. It ends with what is there when it is called:
+        who wants more asks again, with the cursor of the last one. A cursor outlives processes,
+        deletions and rebuilds; where the index was lost and made anew, everything comes again.
+
+        Parameters
+        ----------
+        after
+            The cursor of an arrival, or what `cursor` returned; without it all that is there.
+
+        Raises
+        ------
+        ValueError
+            The cursor is none of an archive's.
+        """
+        return self._arrivals.after(after)
+
+    def cursor(self) -> str:
+        """Return the cursor behind all that has come."""
+        return self._arrivals.cursor()
+
+    def wait_for_arrivals(
+        self, after: str | None = None, *, timeout_s: float | None = None
+    ) -> bool:
+        """Wait until something came after a cursor; return whether it did in time.
+
+        It wakes at once for what comes through this object; what other processes bring is seen
+        when it is called and when the time is over.
+        """
+        return self._arrivals.wait(after, timeout_s)
 
     def study_sizes(self) -> dict[str, int]:
         """Return how many bytes the files of each study take, by Study Instance UID.
@@ -423,15 +486,22 @@ class Archive:
         StorageError
             The disk or the index fails.
         """
-        return check_archive(
-            self._database,
-            self._store,
-            self._quarantine,
-            bounds,
-            repair=repair,
-            rebuild=rebuild,
-            progress=progress,
-        )
+        with self._audit.checking(repair=repair, rebuild=rebuild) as done:
+            report = check_archive(
+                self._database,
+                self._store,
+                self._quarantine,
+                bounds,
+                repair=repair,
+                rebuild=rebuild,
+                progress=progress,
+            )
+            left = sum(not row.is_repaired for row in report.rows)
+            done.counts = {Count.FILES: report.files, Count.BYTES: report.bytes, Count.FAILED: left}
+            if left:
+                done.ending = Ending.MINOR_FAILURE
+        self._arrivals.tell()
+        return report
 
     def backup(
         self, folder: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None
@@ -488,7 +558,8 @@ class Archive:
         return restore(self._database, self._store, self._quarantine, source, progress)
 
     def close(self) -> None:
-        """Close the index."""
+        """Close the index, and the journal if it was opened."""
+        self._audit.close()
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -518,3 +589,17 @@ class Archive:
         )
         with self._database.reading() as connection:
             return [(uid, sha256, size) for uid, sha256, size in connection.execute(statement)]
+
+
+def _counts(report: object) -> dict[Count, int]:
+    """Return what the journal is told of an import."""
+    assert isinstance(report, ImportReport)
+    counts = report.counts
+    return {
+        Count.FILES: len(report.rows),
+        Count.BYTES: report.bytes,
+        Count.NEW: counts[Outcome.NEW],
+        Count.ALREADY_THERE: counts[Outcome.ALREADY_THERE],
+        Count.CONFLICTING: counts[Outcome.OTHER_CONTENT],
+        Count.REFUSED: counts[Outcome.REFUSED],
+    }

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import (
     URL,
@@ -78,6 +79,9 @@ class Database:
             if connection.scalar(_VERSION) is None:
                 row = {"name": "schema", "value": str(SCHEMA_VERSION)}
                 connection.execute(insert(about), row)
+            identity = select(about.c.value).where(about.c.name == "identity")
+            if connection.scalar(identity) is None:
+                connection.execute(insert(about), {"name": "identity", "value": uuid4().hex})
 
     @staticmethod
     def _upgrade(connection: Connection) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 from sqlalchemy import Connection, delete, select
 
+from dicomlab.archive._audit import Audit
 from dicomlab.archive._database import Database
 from dicomlab.archive._renewal import Touched, renew
 from dicomlab.archive._schema import TABLES, content
@@ -19,6 +21,7 @@ from dicomlab.archive._select import join_upwards
 from dicomlab.archive._store import Store
 from dicomlab.archive._tombstones import bury, groups, note_last_ids, remove_files
 from dicomlab.errors import IncompleteError, NotFoundError, StorageError
+from dicomlab.journal import Count
 from dicomlab.standard import UNIQUE_KEY, Level
 
 _AT_ONCE = 5_000
@@ -145,6 +148,7 @@ def delete_all(
     level: Level,
     uids: Iterable[str],
     *,
+    audit: Audit,
     dry_run: bool,
     progress: Callable[[int, int], None] | None,
 ) -> DeleteReport:
@@ -155,7 +159,7 @@ def delete_all(
     _check_all_found(found)
     if dry_run:
         return DeleteReport(level, [one.row for one in found], is_dry_run=True)
-    return delete_each(database, store, level, dict.fromkeys(asked), progress)
+    return delete_each(database, store, level, dict.fromkeys(asked), audit, progress)
 
 
 def delete_each(
@@ -163,18 +167,24 @@ def delete_each(
     store: Store,
     level: Level,
     asked: Mapping[str, int | None],
+    audit: Audit,
     progress: Callable[[int, int], None] | None,
 ) -> DeleteReport:
     """Delete what is still there of the UIDs asked for.
 
     Where a UID stands with a number, that of the last content that came, nothing is deleted if
-    another came since.
+    another came since. All that is recorded of one call carries one id.
     """
     started = time.monotonic()
     report = DeleteReport(level)
+    call = uuid4()
     try:
         for place, (uid, newest) in enumerate(asked.items()):
-            _delete(database, store, level, uid, newest, report)
+            with audit.deletion(level, uid, part_of=call) as done:
+                try:
+                    _delete(database, store, level, uid, newest, report)
+                finally:
+                    done.counts = _counts(uid, report)
             if progress is not None:
                 progress(place + 1, len(asked))
     except KeyboardInterrupt:
@@ -182,6 +192,16 @@ def delete_each(
     finally:
         report.seconds = time.monotonic() - started
     return report
+
+
+def _counts(uid: str, report: DeleteReport) -> dict[Count, int]:
+    """Return what the journal is told of a UID: nothing where nothing was deleted."""
+    if not report.rows or report.rows[-1].uid != uid:
+        return {}
+    row = report.rows[-1]
+    counts = {Count.SERIES: row.series, Count.INSTANCES: row.instances, Count.FILES: row.files,
+              Count.BYTES: row.bytes}  # fmt: skip
+    return counts | ({Count.FAILED: report.left} if report.left else {})
 
 
 def _delete(

@@ -61,11 +61,12 @@ def import_files(
     terms: Terms,
     progress: Callable[[ImportProgress], None] | None,
     room: Room,
+    arrived: Callable[[], None],
 ) -> ImportReport:
     """Import what a walk finds; see `dicomlab.archive.Archive.import_`."""
     started = time.monotonic()
     report = ImportReport()
-    importer = _Importer(database)
+    importer = _Importer(database, arrived)
     try:
         with store.incoming() as folder:
             importer.run(Inlet(database, store, quarantine, folder, room, terms), walk, progress)
@@ -87,8 +88,9 @@ def import_files(
 class _Importer:
     """One import: readers stage files ahead, one writer commits groups behind."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, arrived: Callable[[], None]) -> None:
         self._database = database
+        self._arrived = arrived
         self._commits: list[Future[list[ImportRow]]] = []
 
     def run(
@@ -163,6 +165,7 @@ class _Importer:
                 settled = _settle_deleted(connection, inlet, settled, buried)
                 entries = [one.entry for one in settled if isinstance(one, Staged)]
                 outcomes = iter(add(connection, entries))
+            self._arrived()
         return [
             _row(one, next(outcomes))
             if isinstance(one, Staged)

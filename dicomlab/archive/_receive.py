@@ -63,12 +63,20 @@ class Receiver:
     ----------
     room
         What may still be written.
+    arrived
+        Called when something has come, and is committed.
     """
 
     def __init__(
-        self, database: Database, store: Store, quarantine: QuarantineFiles, room: Room
+        self,
+        database: Database,
+        store: Store,
+        quarantine: QuarantineFiles,
+        room: Room,
+        arrived: Callable[[], None],
     ) -> None:
         self._database = database
+        self._arrived = arrived
         self._store = store
         self._incoming = store.incoming()
         folder = self._incoming.__enter__()
@@ -146,6 +154,7 @@ class Receiver:
         else:
             for one, outcome in zip(kept, outcomes, strict=True):
                 one.outcome = outcome
+            self._arrived()
 
     def _bring_back(self, connection: Connection, group: list[_Waiting]) -> None:
         """Take in what was deleted before, in the writers' turn: outside of it a file may go."""

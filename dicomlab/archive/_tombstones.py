@@ -41,7 +41,8 @@ def remove_files(database: Database, store: Store, sha256s: Sequence[str]) -> It
     It is done in the writers' turn: what is deleted then stays so until its file is gone, and an
     import that brings the same content looks at its file in a turn of its own.
     """
-    for some in groups(sha256s, _GROUP):
+    # By hash: each group then lies in few folders, and each folder is synced about once.
+    for some in groups(sorted(sha256s), _GROUP):
         with database.writing() as connection:
             gone = sorted(deleted_among(connection, some))
             store.remove(gone)

@@ -53,6 +53,8 @@ from dicomlab.catalog._records import (
     value_of,
 )
 from dicomlab.catalog._source import (
+    Announces,
+    Arrival,
     Arriving,
     Finds,
     FrameLocation,
@@ -75,7 +77,9 @@ __all__ = [
     "INLINE_BYTES",
     "NUMBER_VRS",
     "OWN_KEYS",
+    "Announces",
     "AnyOf",
+    "Arrival",
     "Arriving",
     "Attributes",
     "Browsable",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
@@ -151,6 +152,44 @@ class Stores(Protocol):
 
     def begin(self, origin: str = ...) -> Arriving:
         """Return what takes one instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An instance that has come into a source.
+
+    Attributes
+    ----------
+    cursor
+        Where a reader continues who has seen it: a text to be kept, good in any process.
+    received
+        When it came, UTC.
+    """
+
+    cursor: str
+    received: datetime
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+
+
+class Announces(Protocol):
+    """Tells what has come."""
+
+    def arrivals(self, after: str | None = None) -> Iterator[Arrival]:
+        """Yield what came after a cursor and is still there, in the order in which it came.
+
+        It ends with what is there when it is called: who wants more asks again, with the cursor
+        of the last one.
+
+        Raises
+        ------
+        ValueError
+            The cursor is none of this source's.
+        """
+
+    def cursor(self) -> str:
+        """Return the cursor behind all that is there."""
 
 
 class Source(Finds, Retrieves, Protocol):

@@ -30,6 +30,7 @@ from dicomlab.cli._frame import (
     timeout_option,
     words_of,
 )
+from dicomlab.cli._journal import journal_group
 from dicomlab.cli._network import echo, pull, push
 from dicomlab.cli._serve import serve, view
 
@@ -45,7 +46,9 @@ def main() -> None:
     """Query, archive, open, de-identify and share DICOM studies."""
 
 
-for _command in (archive_group, convert, echo, export, pull, push, view, serve):
+for _command in (
+    archive_group, convert, echo, export, journal_group, pull, push, view, serve
+):  # fmt: skip
     main.add_command(_command)
 
 

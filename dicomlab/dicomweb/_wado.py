@@ -82,9 +82,7 @@ def retrieve(source: Browsable, request: Request, uids: Mapping[str, str]) -> An
     if query.level is Level.IMAGE:
         offers.append(Offer(DICOM, transfer_syntax_uids=syntaxes, is_stored=True))
     chosen = choose(ranges, offers)
-    parts = [
-        Part(DICOM, Outgoing(whole_file(content))) for _uid, content in source.retrieve(query)
-    ]
+    parts = [Part(DICOM, Outgoing(whole_file(content))) for _uid, content in source.retrieve(query)]
     if not parts:
         raise _nothing(query.level)
     return multipart(parts, DICOM) if chosen.offer.is_multipart else single(parts[0])

@@ -1,6 +1,7 @@
 """What happened: an event log in a hash chain, and the records of long calls."""
 
 from dicomlab.journal._chain import Fault, Verification
+from dicomlab.journal._configured import open_configured
 from dicomlab.journal._event import Count, Entry, Event, EventKind, Outcome
 from dicomlab.journal._head import Head
 from dicomlab.journal._job import Job, JobRecord, JobState, Progress, Task
@@ -21,4 +22,5 @@ __all__ = [
     "Progress",
     "Task",
     "Verification",
+    "open_configured",
 ]

@@ -4,6 +4,8 @@ Needs the extra ``testing`` (pytest and hypothesis); nothing in dicomlab imports
 """
 
 from dicomlab.testing._contract import (
+    Announcer,
+    AnnouncesContract,
     FindsContract,
     ReadsHeadersContract,
     RetrievesContract,
@@ -15,6 +17,8 @@ from dicomlab.testing._strategies import NAMES, Asked, asked, series_records
 
 __all__ = [
     "NAMES",
+    "Announcer",
+    "AnnouncesContract",
     "Asked",
     "FindsContract",
     "ReadsHeadersContract",

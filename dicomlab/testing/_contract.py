@@ -12,12 +12,14 @@ import pytest
 from pydicom import Dataset
 
 from dicomlab import phantoms
-from dicomlab.catalog import Browsable, Query
+from dicomlab.catalog import Announces, Browsable, Query
 from dicomlab.errors import NotFoundError
 from dicomlab.standard import UNIQUE_KEY
 
 SourceOf: TypeAlias = Callable[[Sequence[Dataset]], Browsable]
 """Returns a source that holds these instances."""
+Announcer: TypeAlias = tuple[Announces, Callable[[Sequence[Dataset]], None]]
+"""An empty source, and what brings instances into it."""
 
 
 def contract_instances() -> list[Dataset]:
@@ -322,3 +324,71 @@ class SourceContract(RetrievesContract, ReadsHeadersContract):
                     return open_folder(tmp_path)
                 return make
     """
+
+
+class AnnouncesContract:
+    """What every source promises that announces arrivals.
+
+    A subclass has one fixture, `announcer`, which gives an empty source, and what brings instances
+    into it and returns once they are there.
+    """
+
+    def test_what_came_is_announced_in_its_order(self, announcer: Announcer) -> None:
+        """Each instance once, with its UIDs and the time at which it came."""
+        source, bring = announcer
+        first, *others = contract_instances()
+        assert list(source.arrivals()) == []
+        bring([first])
+        bring(others)
+
+        came = list(source.arrivals())
+
+        assert came[0].sop_instance_uid == first.SOPInstanceUID
+        assert {
+            (one.study_instance_uid, one.series_instance_uid, one.sop_instance_uid) for one in came
+        } == {
+            (one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID)
+            for one in (first, *others)
+        }
+        assert len(came) == 1 + len(others)
+        assert all(one.received.tzinfo is not None for one in came)
+        assert [one.received for one in came] == sorted(one.received for one in came)
+
+    def test_a_reader_continues_where_it_stopped(self, announcer: Announcer) -> None:
+        """After any arrival's cursor come the later ones, and after the last none."""
+        source, bring = announcer
+        bring(contract_instances())
+        came = list(source.arrivals())
+
+        for place, one in enumerate(came):
+            assert list(source.arrivals(one.cursor)) == came[place + 1 :]
+
+    def test_a_cursor_of_now_is_before_what_comes(self, announcer: Announcer) -> None:
+        """Who wants the new alone begins there."""
+        source, bring = announcer
+        first, *others = contract_instances()
+        begin = source.cursor()
+        bring([first])
+        now = source.cursor()
+        assert list(source.arrivals(now)) == []
+        bring(others[:2])
+
+        assert next(iter(source.arrivals(begin))).sop_instance_uid == first.SOPInstanceUID
+        assert {one.sop_instance_uid for one in source.arrivals(now)} == {
+            one.SOPInstanceUID for one in others[:2]
+        }
+
+    def test_what_is_brought_again_is_no_arrival(self, announcer: Announcer) -> None:
+        """The same bytes have not come anew."""
+        source, bring = announcer
+        bring(contract_instances()[:2])
+        now = source.cursor()
+
+        bring(contract_instances()[:2])
+
+        assert list(source.arrivals(now)) == []
+
+    def test_a_cursor_that_is_none_is_refused(self, announcer: Announcer) -> None:
+        """It does not silently mean the beginning, or the end."""
+        with pytest.raises(ValueError, match="cursor"):
+            list(announcer[0].arrivals("yesterday"))

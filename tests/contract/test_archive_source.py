@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import URL
 
 from dicomlab import phantoms
 from dicomlab.archive import Archive
-from dicomlab.testing import SourceContract, SourceOf
+from dicomlab.testing import Announcer, AnnouncesContract, SourceContract, SourceOf
 from tests.postgres import Postgres
 from tests.stores import S3
 
@@ -88,3 +89,24 @@ class TestArchiveOnS3AndPostgresql(_OnS3, SourceContract):
     def index(self, postgres: Postgres) -> URL | None:
         """Return where the index is."""
         return postgres.emptied()
+
+
+class TestArchiveAnnounces(AnnouncesContract):
+    """Imports are announced."""
+
+    @pytest.fixture(params=["sqlite", "postgresql"])
+    def announcer(self, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Announcer]:
+        """Give an empty archive, and what imports into it."""
+        index: URL | None = None
+        if request.param == "postgresql":
+            server: Postgres = request.getfixturevalue("postgres")
+            index = server.database()
+        numbers = count()
+        with Archive.open(tmp_path / "archive", index=index) as archive:
+
+            def bring(instances: Sequence[Dataset]) -> None:
+                folder = tmp_path / f"in{next(numbers)}"
+                phantoms.write(instances, folder)
+                archive.import_([folder])
+
+            yield archive, bring

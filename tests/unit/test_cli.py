@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -373,6 +375,51 @@ def test_retention_says_first_and_deletes_when_applied(run, tmp_path: Path):
     assert [row["study_instance_uid"] for row in told["expired"]] == [uid(1)]
     assert told["deletion"]["files"] == 1
     assert [row["StudyInstanceUID"] for row in json.loads(run("find", "--json").stdout)] == [uid(2)]
+
+
+def test_the_journal_shows_what_was_done_and_verifies(run, tmp_path: Path):
+    """Imports and deletions are there, newest first; a changed entry is found, and ends with 1."""
+    (tmp_path / "a").write_bytes(part10(1))
+    none = run("journal", "list")
+    run("import", tmp_path / "a")
+    run("archive", "delete", uid(1), "--yes")
+
+    listed = run("journal", "list", "--json")
+    deleted = run("journal", "list", "--kind", "study-deleted", "--limit", "1")
+    later = run("journal", "list", "--since", "2999-01-01", "--json")
+    wrong = run("journal", "list", "--kind", "no-such")
+    whole = run("journal", "verify", "--json")
+    with closing(sqlite3.connect(tmp_path / "home" / "journal.sqlite")) as journal, journal:
+        journal.execute("UPDATE journal_event SET code = 'import-ended' WHERE sequence = 3")
+    broken = run("journal", "verify", "--json")
+
+    assert "Nothing is recorded" in none.stderr
+    assert [row["code"] for row in json.loads(listed.stdout)] == [
+        "deletion-ended", "deletion-begun", "import-ended", "import-begun"
+    ]  # fmt: skip
+    assert f"deletion-ended  {uid(1)}  " in deleted.stdout
+    assert "1 files, 1 instances, 1 series" in deleted.stdout
+    assert json.loads(later.stdout) == []
+    assert (wrong.exit_code, whole.exit_code, broken.exit_code) == (2, 0, 1)
+    assert json.loads(whole.stdout) == {
+        "whole": True, "entries": 4, "fault": None, "broken": None
+    }  # fmt: skip
+    assert json.loads(broken.stdout) == {
+        "whole": False, "entries": 2, "fault": "content", "broken": 3
+    }  # fmt: skip
+
+
+def test_the_configured_journal_is_used(run, tmp_path: Path):
+    """Where the file says, and what is older than it says is forgotten."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.toml").write_text('[journal]\nurl = "log/events.sqlite"\n')
+    (tmp_path / "a").write_bytes(part10(1))
+
+    run("import", tmp_path / "a")
+
+    assert (tmp_path / "home" / "log" / "events.sqlite").exists()
+    assert not (tmp_path / "home" / "journal.sqlite").exists()
+    assert len(json.loads(run("journal", "list", "--json").stdout)) == 2
 
 
 def test_an_unknown_level_is_a_wrong_call(run):
