@@ -21,7 +21,7 @@ import pytest
 from pydicom.fileset import FileSet
 
 from dicomlab.archive import Archive
-from dicomlab.errors import NonConformantError
+from dicomlab.errors import NonConformantError, RefusedError
 from dicomlab.media import open_folder
 from dicomlab.safety import Bounds, read_header
 from tests.file_sets import write_file_set
@@ -302,6 +302,30 @@ def _other_instance(desk: Desk) -> dict[str, str]:
         with pytest.raises(NonConformantError) as caught:
             arrival.finish(sop_instance_uid="1.2.3")
     return {caught.value.reason: str(caught.value)}
+
+
+def _refused(call: Callable[[], object]) -> dict[str, str]:
+    with pytest.raises(RefusedError) as caught:
+        call()
+    return {caught.value.rule: str(caught.value)}
+
+
+@case("configuration")
+def _configuration(desk: Desk) -> dict[str, str]:
+    desk.monkeypatch.setenv("DICOMLAB_HOME", str(desk.folder))
+    rule = b'[retention.old]\nmatch = ["StudyDate=nonsense"]\narrived_days = 1\n'
+    desk.put("config.toml", rule)
+    with Archive.open(desk.folder.parent / "archive") as archive:
+        return _refused(archive.expire)
+
+
+@case("not-empty")
+def _not_empty(desk: Desk) -> dict[str, str]:
+    desk.put("a", part10())
+    with Archive.open(desk.folder.parent / "archive") as archive:
+        archive.import_([desk.folder])
+        archive.backup(desk.folder.parent / "backup")
+        return _refused(lambda: archive.restore(desk.folder.parent / "backup"))
 
 
 @case("without-note")
