@@ -238,7 +238,7 @@ class Quarantine(Refused):
     """Files that the archive refused, and why; `table` has them as a DataFrame."""
 
     def __init__(self, source: Refused) -> None:
-        super().__init__(source.files, source.importing)
+        super().__init__(source.files, source.importing, source.audit)
 
     def table(self) -> pd.DataFrame:
         """Return one row for each file, the oldest first."""

@@ -62,12 +62,14 @@ class Archive:
     def __init__(self, place: Place, journal: Callable[[], Journal] | None = None) -> None:
         self.place = place
         self._quota_bytes = place.quota_bytes
+        self._audit = Audit(journal)
         self._store = place.open()
         local = self._store.staging
-        self._quarantine = QuarantineFiles(local / "quarantine", place.quarantine)
+        self._quarantine = QuarantineFiles(
+            local / "quarantine", place.quarantine, told=self._audit.quarantined
+        )
         self._database = Database(place.index or local / "index.sqlite3")
         self._arrivals = Arrivals(self._database)
-        self._audit = Audit(journal)
 
     @classmethod
     def open(
@@ -126,7 +128,7 @@ class Archive:
     @property
     def quarantine(self) -> Quarantine:
         """Files that were refused: to be listed, looked at, released or discarded."""
-        return Quarantine(self._quarantine, self._import)
+        return Quarantine(self._quarantine, self._import, self._audit)
 
     def records(self, query: Query) -> Iterator[Record]:
         """Yield one record for each entity that matches, in the order asked for.

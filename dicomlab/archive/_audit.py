@@ -11,15 +11,17 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+from dicomlab.archive._notes import QuarantineEntry
 from dicomlab.errors import DicomlabError, IncompleteError, StorageError
 from dicomlab.journal import Count, Event, EventKind, Journal
 from dicomlab.journal import Outcome as Ending
+from dicomlab.safety import RefusalCode
 from dicomlab.standard import Level
 
 _LOG = logging.getLogger(__name__)
@@ -41,6 +43,10 @@ class Doing(StrEnum):
     REPAIR_ENDED = "repair-ended"
     REBUILD_BEGUN = "rebuild-begun"
     REBUILD_ENDED = "rebuild-ended"
+    RELEASE_BEGUN = "release-begun"
+    RELEASE_ENDED = "release-ended"
+    DISCARD_BEGUN = "discard-begun"
+    DISCARD_ENDED = "discard-ended"
 
 
 @dataclass
@@ -146,20 +152,70 @@ class Audit:
             strict=True,
         )
 
-    def _record(self, event: Event, *, strict: bool) -> None:
-        if self._open is None:
+    def quarantined(self, entries: Sequence[QuarantineEntry]) -> None:
+        """Record a security alert for each file that went into quarantine; it is there anyhow."""
+        alerts = [
+            _event_of_file(
+                EventKind.SECURITY_ALERT, one, code=_code(one.reason), outcome=Ending.MINOR_FAILURE
+            )
+            for one in entries
+        ]
+        self._record(*alerts, strict=False)
+
+    def releasing(self, entry: QuarantineEntry) -> AbstractContextManager[Done]:
+        """Record that a file leaves the quarantine for the archive; unrecorded it does not."""
+        event = _event_of_file(EventKind.QUARANTINE_RELEASED, entry)
+        return self.recorded(event, Doing.RELEASE_BEGUN, Doing.RELEASE_ENDED, strict=True)
+
+    def discarding(self, entry: QuarantineEntry) -> AbstractContextManager[Done]:
+        """Record that a file in quarantine is deleted; unrecorded it is not."""
+        event = _event_of_file(EventKind.QUARANTINE_DISCARDED, entry)
+        return self.recorded(event, Doing.DISCARD_BEGUN, Doing.DISCARD_ENDED, strict=True)
+
+    def _record(self, *events: Event, strict: bool) -> None:
+        if self._open is None or not events:
             return
         try:
             with self._lock:
                 if self._journal is None:
                     self._journal = self._open()
-                self._journal.record(event)
+                self._journal.record_all(events)
         except DicomlabError as error:
             if strict:
                 raise StorageError(
                     f"Nothing was done, because it could not be recorded in the journal. {error}"
                 ) from error
-            _LOG.error("The journal did not take %s: %s", event.code, error)
+            _LOG.error("The journal did not take %s: %s", events[0].code, error)
+
+
+def _code(reason: str) -> RefusalCode | None:
+    return RefusalCode(reason) if reason in set(RefusalCode) else None
+
+
+def _event_of_file(
+    kind: EventKind,
+    entry: QuarantineEntry,
+    *,
+    code: StrEnum | None = None,
+    outcome: Ending = Ending.SUCCESS,
+) -> Event:
+    """Return an event about a refused file: its digest, its size, and UIDs that are some."""
+    return Event(
+        kind,
+        outcome=outcome,
+        code=code,
+        study_instance_uid=_uid(entry, "StudyInstanceUID"),
+        series_instance_uid=_uid(entry, "SeriesInstanceUID"),
+        sop_instance_uid=_uid(entry, "SOPInstanceUID"),
+        counts={Count.BYTES: entry.size},
+        digest=entry.id,
+    )
+
+
+def _uid(entry: QuarantineEntry, keyword: str) -> str | None:
+    """Return a UID of a refused file, if it is one."""
+    uid = entry.uids.get(keyword, "")
+    return uid if _UID.fullmatch(uid) else None
 
 
 def _event_about(level: Level, uid: str, part_of: UUID) -> Event:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from dicomlab.archive import _files
+from dicomlab.archive._audit import Audit
 from dicomlab.archive._import import Walk
 from dicomlab.archive._notes import QuarantineEntry, Terms
 from dicomlab.archive._quarantine_files import QuarantineBounds, QuarantineFiles
@@ -48,13 +49,14 @@ class Quarantine:
 
     Parameters
     ----------
-    files, importing
-        Where they are, and what brings them into the archive.
+    files, importing, audit
+        Where they are, what brings them into the archive, and where that is recorded.
     """
 
-    def __init__(self, files: QuarantineFiles, importing: Importing) -> None:
+    def __init__(self, files: QuarantineFiles, importing: Importing, audit: Audit) -> None:
         self.files = files
         self.importing = importing
+        self.audit = audit
 
     @property
     def bounds(self) -> QuarantineBounds:
@@ -196,13 +198,17 @@ class Quarantine:
                 f"The bytes of {entry.id[:SHORT_ID]} in quarantine are missing or damaged. "
                 "Import the file again."
             )
+        with self.audit.releasing(entry):
+            return self._release(entry, path, terms)
+
+    def _release(self, entry: QuarantineEntry, path: Path, terms: Terms) -> ImportReport:
         if not entry.is_container:
             with translated("Reading a file in quarantine"), FileBytes(path) as source:
                 look_at(source, entry.id, terms.bounds, terms.waived)
 
         def walk(contents: bool) -> Iterator[Found]:  # noqa: FBT001  a `Walk`
             if entry.is_container:
-                return find_candidates([path], bounds, contents=contents)
+                return find_candidates([path], terms.bounds, contents=contents)
             return iter([FileCandidate(str(path), entry.size)])
 
         report = self.importing(walk, terms)
@@ -247,7 +253,8 @@ class Quarantine:
             There is no such file.
         """
         entry = self.entry(id)
-        self.files.remove(entry.id)
+        with self.audit.discarding(entry):
+            self.files.remove(entry.id)
         return entry
 
     def __repr__(self) -> str:

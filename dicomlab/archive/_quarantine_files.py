@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,10 +62,24 @@ class QuarantineFiles:
     """A folder of files that no sender can name: ``….bin`` and ``….json`` of each entry.
 
     The bytes come first and the note after them, so that what has a note is whole.
+
+    Parameters
+    ----------
+    folder, bounds
+        Where it is, and what it may take.
+    told
+        Called with entries once they are there for good.
     """
 
-    def __init__(self, folder: Path, bounds: QuarantineBounds) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bounds: QuarantineBounds,
+        *,
+        told: Callable[[Sequence[QuarantineEntry]], None] | None = None,
+    ) -> None:
         self.bounds = bounds
+        self._told = told
         self._folder = folder
         self._released = folder / "released"
 
@@ -151,6 +165,8 @@ class QuarantineFiles:
         ]
         self._move(self._folder, bytes_)
         self._move(self._folder, notes)
+        if self._told is not None:
+            self._told([one.entry for one in each.values()])
 
     def note_terms(self, terms: Mapping[str, Terms], folder: Path) -> None:
         """Write down on which terms contents are in the archive; then they are there for good."""

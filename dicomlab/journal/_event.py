@@ -38,6 +38,7 @@ class EventKind(StrEnum):
     INSTANCES_RECEIVED = "instances-received"
     INPUT_REFUSED = "input-refused"
     QUARANTINE_RELEASED = "quarantine-released"
+    QUARANTINE_DISCARDED = "quarantine-discarded"
     ARCHIVE_CHECKED = "archive-checked"
     CONFIGURATION_CHANGED = "configuration-changed"
     JOB_QUEUED = "job-queued"

@@ -25,7 +25,7 @@ from dicomlab.safety._hex import HexDump
 from dicomlab.safety._instance import WAIVABLE, check_instance, check_pixel_data
 from dicomlab.safety._listing import ListedElement, Listing, list_elements
 from dicomlab.safety._outgoing import Outgoing
-from dicomlab.safety._refusal import Readable, Refusal, UnreadableError
+from dicomlab.safety._refusal import Readable, Refusal, RefusalCode, UnreadableError
 from dicomlab.safety._tar import TarCandidate
 from dicomlab.safety._text import decode_text, printable
 from dicomlab.safety._values import FirstValues, not_a_number
@@ -61,6 +61,7 @@ __all__ = [
     "PixelDataLocation",
     "Readable",
     "Refusal",
+    "RefusalCode",
     "TarCandidate",
     "UnreadableError",
     "WorkerLimits",

@@ -3,9 +3,62 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from dicomlab.errors import StorageError
+
+
+class RefusalCode(StrEnum):
+    """Why a file or a piece of work is refused; ``docs/guide/refusals.md`` says what each means."""
+
+    ARCHIVE_ENTRIES = "archive-entries"
+    ARCHIVE_RATIO = "archive-ratio"
+    BUSY = "busy"
+    CLOSED = "closed"
+    COMPRESSED_TAR = "compressed-tar"
+    CONFIGURATION = "configuration"
+    DAMAGED_DEFLATE = "damaged-deflate"
+    DAMAGED_DIRECTORY = "damaged-directory"
+    DAMAGED_PIXEL_DATA = "damaged-pixel-data"
+    DAMAGED_SEQUENCE = "damaged-sequence"
+    DAMAGED_TAR = "damaged-tar"
+    DAMAGED_ZIP = "damaged-zip"
+    DEPTH = "depth"
+    DISK = "disk"
+    DUPLICATE = "duplicate"
+    ELEMENTS = "elements"
+    ENCRYPTED = "encrypted"
+    EXECUTABLE_PREAMBLE = "executable-preamble"
+    HEADER_BYTES = "header_bytes"
+    INFLATED_BYTES = "inflated_bytes"
+    INVALID_UID = "invalid-uid"
+    LINK = "link"
+    MEDIA_DIRECTORY = "media-directory"
+    MISSING_FILE = "missing-file"
+    MISSING_UID = "missing-uid"
+    NO_MATCH = "no-match"
+    NO_SPACE = "no-space"
+    NOT_A_FILE = "not-a-file"
+    NOT_A_NUMBER = "not-a-number"
+    NOT_DICOM = "not-dicom"
+    NOT_EMPTY = "not-empty"
+    OTHER_INSTANCE = "other-instance"
+    OUTSIDE_FILE_SET = "outside-file-set"
+    QUOTA = "quota"
+    SAME_UID_OTHER_CONTENT = "same-uid-other-content"
+    TAR_COMPRESSION = "tar-compression"
+    TAR_HEADER = "tar-header"
+    TAR_MEMBER = "tar-member"
+    TRUNCATED = "truncated"
+    UNREADABLE = "unreadable"
+    WITHOUT_NOTE = "without-note"
+    WORKER_BYTES = "worker_bytes"
+    WORKER_CRASH = "worker_crash"
+    WORKER_ERROR = "worker_error"
+    WORKER_MEMORY = "worker_memory"
+    WORKER_TIME = "worker_time"
+    ZIP_COMPRESSION = "zip-compression"
 
 
 class Readable(Protocol):

@@ -13,8 +13,8 @@ from pydicom.config import disable_value_validation
 
 from dicomlab.archive import Archive, Rule
 from dicomlab.catalog import Query
-from dicomlab.errors import IncompleteError, StorageError
-from dicomlab.journal import Count, Entry, Journal, Outcome
+from dicomlab.errors import HostileInputError, IncompleteError, StorageError
+from dicomlab.journal import Count, Entry, EventKind, Journal, Outcome
 from dicomlab.standard import Level
 from tests.small import part10, uid
 
@@ -61,7 +61,8 @@ def test_an_import_is_on_record(
     archive.import_([scans])
     archive.import_([scans])
 
-    first, end, _, again = entries()
+    first, alert, end, _, again = entries()
+    assert (alert.kind, alert.code) == (EventKind.SECURITY_ALERT, "truncated")
     assert [first.code, end.code] == ["import-begun", "import-ended"]
     assert first.subject == end.subject != again.subject
     assert end.outcome is Outcome.MINOR_FAILURE  # one was refused
@@ -105,7 +106,7 @@ def test_retention_and_checks_are_on_record(
     archive.check(repair=True)
     archive.check(rebuild=True)
 
-    codes = [entry.code for entry in entries()[2:]]
+    codes = [entry.code for entry in entries()[3:]]
 
     assert codes == [
         "retention-begun", "deletion-begun", "deletion-ended", "retention-ended",
@@ -208,3 +209,54 @@ def test_a_deletion_that_leaves_files_is_on_record(
     end = entries()[-1]
     assert (end.code, end.outcome) == ("deletion-ended", Outcome.MINOR_FAILURE)
     assert end.counts[Count.FAILED] == 2
+
+
+def test_what_goes_into_quarantine_is_an_alert_and_what_leaves_it_is_on_record(
+    archive: Archive, scans: Path, entries: Callable[[], list[Entry]]
+) -> None:
+    """By the digest of the file, its code and its UIDs; a second import alerts nobody again."""
+    program = b"MZ" + part10(4, 1, 1)[2:]
+    (scans / "program").write_bytes(program)
+    archive.import_([scans])
+    archive.import_([scans])
+    cut, exe = (hashlib.sha256(data).hexdigest() for data in (part10(3, 1, 1)[:-4], program))
+
+    with pytest.raises(HostileInputError):
+        archive.quarantine.release(exe)
+    archive.quarantine.release(exe, waive=["executable-preamble"])
+    archive.quarantine.discard(cut)
+
+    found = entries()
+    alerts = {one.digest: one for one in found if one.kind is EventKind.SECURITY_ALERT}
+    assert {one.code for one in alerts.values()} == {"truncated", "executable-preamble"}
+    assert sum(one.kind is EventKind.SECURITY_ALERT for one in found) == 2
+    assert alerts[cut].study_instance_uid == uid(3)
+    assert alerts[cut].counts == {Count.BYTES: len(part10(3, 1, 1)) - 4}
+    assert [
+        (one.code, one.digest, one.outcome)
+        for one in found
+        if one.kind in (EventKind.QUARANTINE_RELEASED, EventKind.QUARANTINE_DISCARDED)
+    ] == [
+        ("release-begun", exe, Outcome.SUCCESS),
+        ("release-ended", exe, Outcome.SERIOUS_FAILURE),
+        ("release-begun", exe, Outcome.SUCCESS),
+        ("release-ended", exe, Outcome.SUCCESS),
+        ("discard-begun", cut, Outcome.SUCCESS),
+        ("discard-ended", cut, Outcome.SUCCESS),
+    ]
+
+
+def test_what_cannot_be_recorded_does_not_leave_the_quarantine(tmp_path: Path, scans: Path) -> None:
+    """An import goes on and keeps what it refused; releasing and discarding do not begin."""
+
+    def broken() -> Journal:
+        raise StorageError("no journal")
+
+    with Archive.open(tmp_path / "archive", journal=broken) as archive:
+        archive.import_([scans])
+        (entry,) = archive.quarantine
+
+        for leave in (archive.quarantine.discard, archive.quarantine.release):
+            with pytest.raises(StorageError, match="Nothing was done"):
+                leave(entry.id)
+        assert [one.id for one in archive.quarantine] == [entry.id]
