@@ -128,6 +128,8 @@ def program(ending: str) -> None:
     """Make a worker, tell of it, give it endless work, and end in some way: run as a program."""
     import threading
 
+    # A shell starts what runs in the background with Ctrl-C ignored, and we inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     workers = Workers(*ALL, count=1)
     out = bytearray(100)
     workers.run("tests.capped_jobs:pids", b"", b"", memoryview(out))

@@ -235,6 +235,8 @@ def test_serve_answers_machines_with_its_address(scans: Path, tmp_path: Path):
     """Standard output is one document, and Ctrl-C is a good end."""
     program = (
         "import json, os, signal, sys, threading\n"
+        # A shell starts what runs in the background with Ctrl-C ignored, and we inherit that.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from dicomlab.cli import main\n"
         "from dicomlab.server import Server\n"
         "wait = Server.wait\n"
