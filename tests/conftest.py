@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
+_STATUS = pytest.StashKey[int]()
+
+
 class Results:
     """Writes one JSON file for a run: every test's outcome, its rows, and the peers it started."""
 
@@ -88,6 +92,27 @@ class Results:
         partial = self.target.with_suffix(".partial")
         partial.write_text(json.dumps({"commit": current_commit(), "tests": self.tests}, indent=1))
         partial.replace(self.target)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End a run that is over without taking the interpreter apart.
+
+    ITK's lazy modules crash it there, after some combinations of other tests: the exit code of a
+    run without failures would be that of a crash. All fixtures are gone by now.
+    """
+    status = config.stash.get(_STATUS, None)
+    if status is None or hasattr(config, "workerinput"):
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep what the run ends with."""
+    session.config.stash[_STATUS] = int(exitstatus)
 
 
 @pytest.fixture(scope="session", autouse=True)
