@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,10 @@ def pids(workers: Workers) -> tuple[int, int]:
 
 def gone(*numbers: int) -> None:
     """Wait until processes are gone."""
-    found = [psutil.Process(pid) for pid in numbers if psutil.pid_exists(pid)]
+    found = []
+    for pid in numbers:
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(pid))
     _gone, alive = psutil.wait_procs(found, timeout=DEADLINE_S)
     assert alive == []
 
